@@ -1,0 +1,1 @@
+"""Deploytrail: the system of record that makes continuous deployment accountable."""

@@ -1,0 +1,297 @@
+"""What the house asks of the world. Each promise is written where it stands, and tested by one contract suite.
+
+Indices count entries from 0. Times are UTC milliseconds since 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import msgspec
+
+from deploytrail.errors import Refused
+from deploytrail.projections.tables import Rows, Table
+from deploytrail.tlog.frontier import Frontier
+
+
+class Clock(Protocol):
+    """Time is a port, so that tests can set it."""
+
+    def now(self) -> int:
+        """UTC milliseconds since 1970."""
+
+
+class Chance(Protocol):
+    """Chance is a port, so that tests can repeat it."""
+
+    def bytes(self, count: int) -> bytes:
+        """Unpredictable bytes."""
+
+
+# The log.
+
+
+class Blob(NamedTuple):
+    """One encrypted disclosure, of one entry and one data subject."""
+
+    subject: str
+    sealed: bytes
+
+
+class Pending(NamedTuple):
+    """One entry to append, with what lies beside it. `id` with `source` makes a repeat harmless."""
+
+    entry: bytes
+    source: str
+    id: str | None
+    subjects: tuple[str, ...]
+    disclosures: tuple[Blob, ...]
+
+
+class RawDelivery(NamedTuple):
+    """A raw body, encrypted under a key of its own (`key`, itself wrapped by the house key).
+
+    `mac` is the keyed hash of source and body, by which repeats are known; `id_mac` that of source and
+    delivery id. `salt` opens the commitment in the entries of this delivery.
+    """
+
+    source: str
+    mac: bytes
+    id_mac: bytes | None
+    received_at: int
+    event: str
+    key: bytes
+    sealed: bytes
+
+
+class Submission(NamedTuple):
+    """Entries that are appended together or not at all.
+
+    Refused("conflict") if one of `unless_touched` gained an entry after index `since`.
+    """
+
+    entries: tuple[Pending, ...]
+    unless_touched: tuple[str, ...] = ()
+    since: int = -1
+    delivery: RawDelivery | None = None
+
+
+class Placed(NamedTuple):
+    """Where an entry stands. `repeat`: it stood there before; nothing was written."""
+
+    index: int
+    repeat: bool
+
+
+class Row(NamedTuple):
+    """One entry as stored."""
+
+    index: int
+    leaf: bytes
+    body: bytes
+
+
+class Head(NamedTuple):
+    """The newest state of the tree."""
+
+    size: int
+    root: bytes
+    frontier: Frontier
+
+
+class Signed(NamedTuple):
+    """A signed checkpoint as published."""
+
+    size: int
+    root: bytes
+    note: bytes
+
+
+class Damaged(Refused):
+    """The store cannot promise anything any more (failing disk): stop, and let a restart recover."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__("unavailable", words)
+
+
+class Log(Protocol):
+    """Entries and tree. The only writer is `app/record`."""
+
+    def append(self, batch: Sequence[Submission]) -> list[list[Placed] | Refused]:
+        """One transaction for the whole batch: entries, tree, subject index, repeats, disclosures, raw
+        deliveries, head. Serializable, and durable on return. One answer per submission, in order.
+
+        A submission whose every entry is a repeat writes nothing. A refused submission leaves the others
+        alone. Refused("unavailable") when nothing of the batch was recorded (a full disk); Damaged when
+        that is not known.
+        """
+
+    def head(self) -> Head:
+        """The newest committed head."""
+
+    def entries(self, start: int, stop: int) -> list[Row]:
+        """The entries start <= index < stop that exist, in order."""
+
+    def leaves(self, start: int, stop: int) -> bytes:
+        """Leaf hashes of start <= index < stop, concatenated."""
+
+    def nodes(self, level: int, start: int, stop: int) -> bytes:
+        """Hashes at tile level >= 1, positions start <= n < stop, concatenated."""
+
+    def touched(self, subject: str, *, before: int | None = None, limit: int = 100) -> list[int]:
+        """Indices of entries about a subject, newest first."""
+
+    def find(self, source: str, id: str) -> int | None:
+        """The entry that this source told under this id."""
+
+    def publish(self, signed: Signed) -> None:
+        """Keep a signed checkpoint and serve it as the newest. Safe to repeat."""
+
+    def checkpoint(self) -> Signed | None:
+        """The newest published checkpoint."""
+
+    def checkpoints(self) -> Iterator[Signed]:
+        """All of them, smallest first."""
+
+
+class Disclosures(Protocol):
+    """Encrypted disclosures and raw deliveries: erasable, never evidence by themselves."""
+
+    def disclosures(self, indices: Iterable[int]) -> dict[int, list[Blob]]:
+        """The disclosures that exist for these entries."""
+
+    def every_disclosure(self, after: int = -1) -> Iterator[tuple[int, Blob]]:
+        """All of them, by index."""
+
+    def redact(self, index: int, blob: Blob) -> None:
+        """Put a shorter disclosure in the place of the one for the same entry and subject."""
+
+    def erase_disclosures(self, subject: str) -> int:
+        """Delete all of a subject; how many. The bytes are gone from the files on return (see `scrub`)."""
+
+    def seen(self, mac: bytes) -> int | None:
+        """The first entry of a delivery with this keyed hash, so a repeat; None if never seen."""
+
+    def seen_id(self, id_mac: bytes) -> int | None:
+        """The first entry of a delivery with this delivery id."""
+
+    def deliveries(self, after: int = 0) -> Iterator[tuple[int, RawDelivery, int]]:
+        """(row id, delivery, index of its first entry) of all whose body is still kept."""
+
+    def forget_deliveries(self, rows: Sequence[int]) -> None:
+        """Destroy bodies and their keys; the keyed hashes stay, so that a repeat stays one."""
+
+    def expire_deliveries(self, before: int) -> int:
+        """Destroy bodies received before a time; how many."""
+
+    def delivery_of(self, index: int) -> RawDelivery | None:
+        """The delivery whose first entry has this index, if its body is still kept."""
+
+    def scrub(self) -> None:
+        """Deleted bytes are gone from every file of the database on return, journals included."""
+
+
+class Registry(Protocol):
+    """Small ephemeral tables that the house administers: sources, secrets, tokens, links, sessions."""
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """All rows of one ephemeral table (`source`, `secret`, `token`, `link`, `session`)."""
+
+    def row(self, table: str, key: str) -> dict[str, Any] | None:
+        """One row by its key."""
+
+    def put(self, table: str, key: str, row: Mapping[str, Any]) -> None:
+        """Insert or replace one row; durable on return."""
+
+    def take(self, table: str, key: str) -> dict[str, Any] | None:
+        """Delete one row and return it, atomically: of two callers only one gets it."""
+
+
+# Derived rows.
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class Derived(Protocol):
+    """Rebuildable tables, in a place of their own; their loss costs time, never facts."""
+
+    def cursor(self) -> int:
+        """How many entries have been folded in."""
+
+    def begin(self) -> Rows:
+        """A unit of work on the newest rows."""
+
+    def commit(self, rows: Rows, cursor: int) -> None:
+        """Rows and cursor move together or not at all."""
+
+    def get(self, table: Table[R], *key: str | int) -> R | None:
+        """One row by key, outside any unit of work."""
+
+    def page(
+        self,
+        table: Table[R],
+        *,
+        where: Mapping[str, str | int] | None = None,
+        order: str,
+        descending: bool = True,
+        below: str | int | None = None,
+        above: str | int | None = None,
+        prefix: tuple[str, str] | None = None,
+        limit: int = 50,
+    ) -> list[R]:
+        """At most `limit` rows by keyset: equal to `where`, ordered by one column, strictly below or above
+        a value of it. An index must serve it. `prefix` is (column, start of its text)."""
+
+    def digest(self) -> dict[str, Any]:
+        """Per table, what tells two derivations apart; equal for equal rows."""
+
+    def rebuild(self) -> Derived:
+        """An empty derivation in a new place, to be filled and then put in place with `replace`."""
+
+    def replace(self, other: Derived) -> None:
+        """Put a rebuilt derivation in the place of this one, atomically."""
+
+
+# Keys.
+
+
+class Keyring(Protocol):
+    """Subjects' keys and the way from an identity to a subject id: small, apart, with a backup of its own."""
+
+    def subject(self, identities: Sequence[bytes]) -> str | None:
+        """The subject known under the first of these keyed hashes that anybody is known under."""
+
+    def learn(self, found: Sequence[tuple[str, bytes, Sequence[bytes]]]) -> None:
+        """Keep new subjects (id, key) and their identities; durable on return."""
+
+    def key(self, subject: str) -> bytes | None:
+        """A subject's key; None after erasure."""
+
+    def forget(self, subject: str) -> None:
+        """Destroy a subject's key and identities; gone from the files on return."""
+
+    def subjects(self) -> list[str]:
+        """All that have a key."""
+
+
+# The signer.
+
+
+class Signer(Protocol):
+    """Holds the log's key and its own record of what it signed last, outside database and backup."""
+
+    @property
+    def vkey(self) -> str:
+        """The verifier key, as C2SP signed-note writes it."""
+
+    def last(self) -> Signed | None:
+        """What was signed last."""
+
+    def frontier(self) -> Frontier:
+        """The compact range of the tree signed last."""
+
+    def sign(self, bodies: Iterable[bytes], head: Head) -> Signed:
+        """Sign `head` after hashing `bodies`, the entries from the last signed size to the head's, into its
+        own frontier. Refused("untrue") if that does not give the head's root: then nothing is signed.
+        The record is durable before the note is handed out."""

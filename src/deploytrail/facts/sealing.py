@@ -1,0 +1,246 @@
+"""From a draft to an entry and its disclosures, and back for those who hold the salts.
+
+A sealed field stands in the entry as {"c": commitment}. The commitment is
+HMAC-SHA256(key = 32 random bytes, "deploytrail/commit/v1\\n" + path + "\\n" + canonical JSON of the value):
+whoever holds salt and value can prove it, nobody else can even guess. Salts and values of one entry and
+one data subject form one disclosure, which lies beside the log and can be erased.
+
+Who a sealed field is about: the first person named in the same object, else the fact's actor, else nobody
+(NOBODY), whose disclosures are erased only by name.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from deploytrail.errors import Refused
+from deploytrail.facts import times
+from deploytrail.facts.canonical import MAX_ENTRY, encode, normal
+from deploytrail.facts.draft import Body, Draft, Person, builtins
+from deploytrail.facts.subjects import subject_keys
+
+VERSION: Final = 1
+NOBODY: Final = "nobody"
+SALT: Final = 32
+
+# One disclosure: path to (salt, value).
+Opened = dict[str, tuple[bytes, Any]]
+# The subject id of a person; the caller makes one up for somebody never seen before.
+SubjectOf = Callable[[Person], str]
+# n random bytes.
+Random = Callable[[int], bytes]
+
+_PERSON_FIELDS: Final = ("email", "login", "name")
+
+
+class SealedFact(msgspec.Struct, frozen=True):
+    """A fact ready to be appended: canonical bytes, subject keys, and the disclosures by data subject."""
+
+    entry: bytes
+    kind: str
+    source: str
+    id: str | None
+    subjects: tuple[str, ...]
+    disclosures: dict[str, Opened]
+
+
+def commitment(salt: bytes, path: str, value: Any) -> bytes:
+    """The 32-byte salted commitment to `value` at `path` of its entry."""
+    message = b"deploytrail/commit/v1\n" + path.encode() + b"\n" + encode(value)
+    return hmac.digest(salt, message, "sha256")
+
+
+def seal(draft: Draft, subject_of: SubjectOf, random: Random) -> SealedFact:
+    """Seal a draft. Refused("too-large") if the entry would exceed 65,535 bytes; Refused("bad-input") for
+    a time that is none."""
+    work = _Sealing(subject_of, random, draft.clear_refs)
+    envelope: dict[str, Any] = {
+        "v": VERSION,
+        "kind": draft.kind,
+        "source": draft.source,
+        "received_at": times.text(draft.received_at),
+        "attribution": draft.attribution,
+    }
+    owner = NOBODY
+    if draft.actor is not None and draft.actor.named():
+        envelope["actor"] = work.person(msgspec.to_builtins(draft.actor), "actor")
+        owner = envelope["actor"]["id"]
+    if draft.id is not None:
+        envelope["id"] = normal(draft.id)
+    if draft.occurred_at is not None:
+        envelope["occurred_at"] = times.text(draft.occurred_at)
+    if draft.delivery is not None:
+        envelope["delivery"] = draft.delivery
+    data = builtins(draft.body)
+    work.walk(data, plan_of(type(draft.body)), "data", owner)
+    envelope["data"] = data
+    for name, value in (("labels", draft.labels), ("free", draft.data), ("unknown", draft.unknown)):
+        if value is not None:
+            envelope[name] = work.sealed(value, name, owner)
+    keys = subject_keys(envelope)
+    envelope["subjects"] = list(keys)
+    entry = encode(envelope)
+    if len(entry) > MAX_ENTRY:
+        raise Refused(
+            "too-large", f"The fact's entry would have {len(entry)} bytes; the log takes {MAX_ENTRY}."
+        )
+    return SealedFact(entry, draft.kind, draft.source, envelope.get("id"), keys, work.disclosures)
+
+
+def sealed_paths(value: Any, path: str = "") -> Iterator[tuple[str, bytes]]:
+    """Every sealed field of an entry's value: its path and its commitment."""
+    if isinstance(value, dict):
+        if set(value) == {"c"}:
+            yield path, b64decode(value["c"])
+            return
+        for name, inner in value.items():
+            yield from sealed_paths(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield from sealed_paths(inner, f"{path}.{place}")
+
+
+def to_bytes(opened: Opened) -> bytes:
+    """A disclosure as bytes (canonical JSON): path to [salt in base64, value]."""
+    return encode({path: [b64encode(salt).decode(), value] for path, (salt, value) in opened.items()})
+
+
+def from_bytes(data: bytes) -> Opened:
+    """A disclosure from its bytes."""
+    raw: dict[str, list[Any]] = msgspec.json.decode(data)
+    return {path: (b64decode(salt), value) for path, (salt, value) in raw.items()}
+
+
+class _Sealing:
+    """The state of sealing one draft: which subject's disclosure each value goes to."""
+
+    def __init__(self, subject_of: SubjectOf, random: Random, clear_refs: frozenset[str]) -> None:
+        self.subject_of = subject_of
+        self.random = random
+        self.clear_refs = clear_refs
+        self.disclosures: dict[str, Opened] = {}
+
+    def sealed(self, value: Any, path: str, owner: str) -> dict[str, str]:
+        if isinstance(value, str):
+            value = normal(value)
+        salt = self.random(SALT)
+        self.disclosures.setdefault(owner, {})[path] = (salt, value)
+        return {"c": b64encode(commitment(salt, path, value)).decode()}
+
+    def person(self, raw: dict[str, Any], path: str) -> dict[str, Any]:
+        subject = self.subject_of(msgspec.convert(raw, Person))
+        named: dict[str, Any] = {"id": subject}
+        if raw.get("bot"):
+            named["bot"] = True
+        for field in _PERSON_FIELDS:
+            if raw.get(field):
+                named[field] = self.sealed(raw[field], f"{path}.{field}", subject)
+        return named
+
+    def ref(self, value: str, path: str, owner: str) -> Any:
+        if value.removeprefix("refs/heads/") in self.clear_refs:
+            return normal(value)
+        return self.sealed(value, path, owner)
+
+    def walk(self, data: dict[str, Any], plan: Plan, path: str, owner: str) -> None:
+        """Replace, in place, what `plan` says is not clear."""
+        for name in plan.persons:
+            if raw := data.get(name):
+                if isinstance(raw, list):
+                    named = [r for r in raw if _named(r)]
+                    data[name] = [self.person(r, f"{path}.{name}.{i}") for i, r in enumerate(named)]
+                elif _named(raw):
+                    data[name] = self.person(raw, f"{path}.{name}")
+                    continue
+            if not data.get(name):
+                data.pop(name, None)
+        first = next((data[n] for n in plan.owners if n in data), None)
+        owner = first["id"] if first else owner
+        for name in plan.sealed:
+            if name in data:
+                data[name] = self.sealed(data[name], f"{path}.{name}", owner)
+        for name in plan.refs:
+            if name in data:
+                data[name] = self.ref(data[name], f"{path}.{name}", owner)
+        for name in plan.times:
+            if name in data:
+                data[name] = times.text(times.parse(data[name]))
+        for name in plan.clear:
+            value = data.get(name)
+            if isinstance(value, str):
+                data[name] = normal(value)
+            elif isinstance(value, list):
+                data[name] = [normal(v) if isinstance(v, str) else v for v in value]
+        for name, inner in plan.inner.items():
+            for place, value in enumerate(data.get(name) or ()) if isinstance(data.get(name), list) else ():
+                self.walk(value, inner, f"{path}.{name}.{place}", owner)
+
+
+def _named(raw: dict[str, Any]) -> bool:
+    return any(raw.get(field) for field in (*_PERSON_FIELDS, "id"))
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a type's fields are, computed once per type from its annotations."""
+
+    clear: tuple[str, ...]
+    sealed: tuple[str, ...]
+    refs: tuple[str, ...]
+    times: tuple[str, ...]
+    persons: tuple[str, ...]
+    owners: tuple[str, ...]
+    inner: dict[str, Plan]
+
+
+@cache
+def plan_of(body: type[Body]) -> Plan:
+    """The plan of a body's type."""
+    sorts: dict[str, list[str]] = {"clear": [], "sealed": [], "ref": [], "time": [], "person": []}
+    inner: dict[str, Plan] = {}
+    owners = []
+    for name, hint in get_type_hints(body, include_extras=True).items():
+        sort, type_, many = _sort(hint)
+        if sort == "inner":
+            inner[name] = plan_of(type_)
+            # A count may stand where a list may: numbers need no normal form, so clear is harmless.
+            continue
+        sorts[sort].append(name)
+        if sort == "person" and not many:
+            owners.append(name)
+    return Plan(
+        clear=tuple(sorts["clear"]),
+        sealed=tuple(sorts["sealed"]),
+        refs=tuple(sorts["ref"]),
+        times=tuple(sorts["time"]),
+        persons=tuple(sorts["person"]),
+        owners=tuple(owners),
+        inner=inner,
+    )
+
+
+def _sort(hint: Any, many: bool = False) -> tuple[str, Any, bool]:
+    """What one annotation says: its sort, its innermost type, and whether it is a list."""
+    origin = get_origin(hint)
+    if origin is Annotated:
+        base, *marks = get_args(hint)
+        for mark in marks:
+            if isinstance(mark, msgspec.Meta) and mark.extra and "seal" in mark.extra:
+                return str(mark.extra["seal"]), base, many
+        return _sort(base, many)
+    if origin in (Union, UnionType):
+        found = [_sort(arm, many) for arm in get_args(hint) if arm is not type(None)]
+        return next((f for f in found if f[0] != "clear"), found[0])
+    if origin is list:
+        return _sort(get_args(hint)[0], many=True)
+    if isinstance(hint, type) and issubclass(hint, Person):
+        return "person", hint, many
+    if isinstance(hint, type) and issubclass(hint, Body):
+        return "inner", hint, many
+    return "clear", hint, many

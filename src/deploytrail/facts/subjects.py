@@ -1,0 +1,67 @@
+"""Subject keys: what a fact is about, as part of its bytes, so that "was this touched since?" has one answer.
+
+The rule is one table from field names to key prefixes, the same for every kind, so that `fsck` can compute
+the keys of any entry from its bytes alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+MAX_SUBJECTS: Final = 32
+
+# Field of `data` (or of an object in a list there) to the prefix of its subject key, in order of importance.
+FIELDS: Final = (
+    ("deployment", "deployment"),
+    ("service", "service"),
+    ("environment", "environment"),
+    ("artifact", "artifact"),
+    ("digest", "artifact"),
+    ("repository", "repository"),
+    ("sha", "commit"),
+    ("after", "commit"),
+    ("head", "commit"),
+    ("run", "pipeline"),
+    ("incident", "incident"),
+    ("subject", "actor"),
+    ("token", "token"),
+    ("session", "session"),
+)
+_LISTS: Final = ("commits", "running")
+
+
+def subject_keys(envelope: dict[str, Any]) -> tuple[str, ...]:
+    """The subject keys of an entry, at most 32, the most important first and none twice."""
+    data = envelope["data"]
+    keys: dict[str, None] = {}
+    if "service" in data and "environment" in data:
+        keys[f"run:{data['service']}/{data['environment']}"] = None
+    if "repository" in data and "number" in data and "run" not in data:
+        keys[f"change:{data['repository']}#{data['number']}"] = None
+    _from_fields(data, keys)
+    for name in _LISTS:
+        items = data.get(name)
+        for item in items if isinstance(items, list) else ():
+            _from_fields(item, keys)
+    _from_persons(envelope, keys)
+    return tuple(keys)[:MAX_SUBJECTS]
+
+
+def _from_fields(data: dict[str, Any], keys: dict[str, None]) -> None:
+    for field, prefix in FIELDS:
+        value = data.get(field)
+        if isinstance(value, str):
+            keys[f"{prefix}:{value}"] = None
+
+
+def _from_persons(value: Any, keys: dict[str, None]) -> None:
+    """Every person of the entry, in the order of the canonical bytes (names sorted)."""
+    if isinstance(value, dict):
+        subject = value.get("id")
+        if isinstance(subject, str) and subject.startswith("s_"):
+            keys[f"actor:{subject}"] = None
+        for name in sorted(value):
+            _from_persons(value[name], keys)
+    elif isinstance(value, list):
+        for inner in value:
+            _from_persons(inner, keys)

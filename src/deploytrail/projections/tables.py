@@ -1,0 +1,55 @@
+"""How a projection declares its rows; stores make tables of it."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+
+from deploytrail.facts.entry import Entry
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class Table(Generic[R]):
+    """A derived table: `row` is a frozen msgspec Struct.
+
+    Fields of type int, bool or str (or None) become columns of their own; every other type is kept as JSON
+    text. `key` names the columns of the primary key; `indexes` the column tuples that pages ask by.
+    """
+
+    def __init__(
+        self, name: str, row: type[R], key: tuple[str, ...], indexes: tuple[tuple[str, ...], ...] = ()
+    ) -> None:
+        self.name = name
+        self.row = row
+        self.key = key
+        self.indexes = indexes
+
+    def key_of(self, row: R) -> tuple[Any, ...]:
+        """The primary key of a row."""
+        return tuple(getattr(row, name) for name in self.key)
+
+
+class Rows(Protocol):
+    """The rows that a fold may read and write: what is put is seen by the next get."""
+
+    def get(self, table: Table[R], *key: str | int) -> R | None:
+        """The row with this key."""
+
+    def put(self, table: Table[R], row: R) -> None:
+        """Insert or replace."""
+
+    def drop(self, table: Table[R], *key: str | int) -> None:
+        """Delete, if it is there."""
+
+
+class Projection(Protocol):
+    """One projection: its tables, and how one entry changes them. A change of `version` means: rebuild."""
+
+    name: str
+    version: int
+    tables: tuple[Table[Any], ...]
+
+    def fold(self, index: int, entry: Entry, rows: Rows) -> None:
+        """Fold the entry at `index` into the rows. Pure: the same entries give the same rows, always."""
