@@ -46,7 +46,10 @@ class CommitName(Body, frozen=True, kw_only=True):
 
 
 class CommitPushed(Body, frozen=True, kw_only=True):
-    """Commits arrived on a branch. A long push is told in parts: `part` of `parts`, counted from 1."""
+    """Commits arrived on a branch. A long push is told in parts: `part` of `parts`, counted from 1.
+
+    `pusher` where the source names another account for the push than the fact's actor.
+    """
 
     repository: Text
     ref: Ref
@@ -57,11 +60,15 @@ class CommitPushed(Body, frozen=True, kw_only=True):
     commits: list[Commit] | None = None
     part: Count | None = None
     parts: Count | None = None
+    pusher: Person | None = None
     url: Sealed | None = None
 
 
 class RefMoved(Body, frozen=True, kw_only=True):
-    """A branch or tag was created, moved or deleted (`after` absent: deleted)."""
+    """A branch or tag was created, moved or deleted (`after` absent: deleted).
+
+    `commits` holds the commit it points to, if told; `pusher` as for a push.
+    """
 
     repository: Text
     ref: Ref
@@ -70,6 +77,9 @@ class RefMoved(Body, frozen=True, kw_only=True):
     type: Text | None = None
     deleted: bool | None = None
     forced: bool | None = None
+    created: bool | None = None
+    commits: list[Commit] | None = None
+    pusher: Person | None = None
 
 
 class ReleasePublished(Body, frozen=True, kw_only=True):
@@ -88,7 +98,10 @@ class ReleasePublished(Body, frozen=True, kw_only=True):
 
 
 class Change(Body, frozen=True, kw_only=True):
-    """A change (pull or merge request) was opened, updated or abandoned."""
+    """A change (pull or merge request) was opened, updated or abandoned.
+
+    `merge_sha` is the commit on which the source tries the merge; checks of a change often run on it.
+    """
 
     repository: Text
     number: Count
@@ -96,6 +109,7 @@ class Change(Body, frozen=True, kw_only=True):
     sha: Sha | None = None
     base: Text | None = None
     base_sha: Sha | None = None
+    merge_sha: Sha | None = None
     ref: Ref | None = None
     draft: bool | None = None
     commits: Count | list[CommitName] | None = None
@@ -148,7 +162,10 @@ class ChangeMerged(Body, frozen=True, kw_only=True):
 
 
 class Check(Body, frozen=True, kw_only=True):
-    """A build, test or check on a commit: started, or finished with an outcome."""
+    """A build, test or check on a commit: started, or finished with an outcome.
+
+    `status` is the source's own word; `action` what happened, where the source says more than that.
+    """
 
     repository: Text
     sha: Sha
@@ -156,16 +173,19 @@ class Check(Body, frozen=True, kw_only=True):
     app: Text | None = None
     outcome: Text | None = None
     status: Text | None = None
+    action: Text | None = None
     required: bool | None = None
     passed: Count | None = None
     failed: Count | None = None
     skipped: Count | None = None
+    annotations: Count | None = None
     duration_ms: Count | None = None
     run: Text | None = None
     attempt: Count | None = None
     ref: Ref | None = None
     title: Sealed | None = None
     summary: Sealed | None = None
+    text: Sealed | None = None
     url: Sealed | None = None
 
 
@@ -181,7 +201,10 @@ class Step(Body, frozen=True, kw_only=True):
 
 
 class Pipeline(Body, frozen=True, kw_only=True):
-    """A pipeline run: `run` names it, `attempt` above 1 is a re-run, perhaps by somebody else."""
+    """A pipeline run: `run` names it, `attempt` above 1 is a re-run, perhaps by somebody else.
+
+    `owner` caused the run, `triggered_by` this attempt of it.
+    """
 
     repository: Text
     run: Text
@@ -200,6 +223,7 @@ class Pipeline(Body, frozen=True, kw_only=True):
     changes: list[Count] | None = None
     workflows: list[Text] | None = None
     owner: Person | None = None
+    triggered_by: Person | None = None
     title: Sealed | None = None
     url: Sealed | None = None
 
@@ -244,11 +268,13 @@ class Deployment(Body, frozen=True, kw_only=True):
     """One report about a deployment: started, a step of it, or finished with an outcome.
 
     `deployment` is the source's own name for it. `service` falls back to the repository's name.
+    `creator` made this report, `requestor` the deployment. `check` names the check run that reports it.
     """
 
     deployment: Text
     service: Text
     environment: Text
+    original_environment: Text | None = None
     repository: Text | None = None
     artifact: Digest | None = None
     version: Text | None = None
@@ -260,10 +286,13 @@ class Deployment(Body, frozen=True, kw_only=True):
     status: Text | None = None
     task: Text | None = None
     run: Text | None = None
+    attempt: Count | None = None
+    check: Text | None = None
     duration_ms: Count | None = None
     via_app: Text | None = None
     production: bool | None = None
     creator: Person | None = None
+    requestor: Person | None = None
     description: Sealed | None = None
     url: Sealed | None = None
     log_url: Sealed | None = None
@@ -280,6 +309,7 @@ class DeploymentReviewed(Body, frozen=True, kw_only=True):
     sha: Sha | None = None
     since: Time | None = None
     jobs: list[Text] | None = None
+    job_ids: list[Text] | None = None
     approver: Person | None = None
     requestor: Person | None = None
     reviewers: list[Person] | None = None
@@ -325,6 +355,7 @@ class ControlChanged(Body, frozen=True, kw_only=True):
     """A control changed: branch protection, ruleset, membership, webhook, the name of a secret.
 
     `before` and `after` are short texts that name settings, not persons; a person is in `member`.
+    `members` are those whom the control lists, `former_members` those whom it listed before.
     """
 
     control: Text
@@ -336,6 +367,8 @@ class ControlChanged(Body, frozen=True, kw_only=True):
     before: Annotated[str, msgspec.Meta(max_length=8000)] | None = None
     after: Annotated[str, msgspec.Meta(max_length=8000)] | None = None
     member: Person | None = None
+    members: list[Person] | None = None
+    former_members: list[Person] | None = None
     detail: Sealed | None = None
     url: Sealed | None = None
 
