@@ -109,15 +109,21 @@ def _drafted(heard: Heard, told: dict[str, Any], kind: str, when: str, fields: d
         aside["base"] = fields.pop("base")
     updated = told.get("updated_at")
     occurred = moment(told.get(when)) if moment(told.get(when)) is not None else moment(updated)
-    # Several labels or reviewers of one second differ in nothing but themselves.
-    item = next((inside(heard.body, name) for name in _ITEMS if heard.body.get(name)), {})
     identity = number(told.get("id")) if moment(updated) is not None else None
     head = sha(inside(told, "head").get("sha"))
-    key = heard.key(identity, heard.action, clear(updated), head, number(item.get("id")))
+    key = heard.key(identity, heard.action, clear(updated), head, _item(heard))
     return heard.draft(kind, key, occurred, fields, aside=aside)
 
 
-_ITEMS: Final = ("label", "assignee", "requested_reviewer", "requested_team", "milestone")
+_ITEMS: Final = ("label", "milestone", "requested_team")
+_PEOPLE: Final = ("assignee", "requested_reviewer")
+
+
+def _item(heard: Heard) -> str | None:
+    """What tells apart several labels or reviewers of one second. Numbers of accounts stay out of keys."""
+    if any(heard.body.get(name) for name in _PEOPLE):
+        return heard.body_digest()
+    return next((number(inside(heard.body, name).get("id")) for name in _ITEMS if heard.body.get(name)), None)
 
 
 def _number(heard: Heard, told: dict[str, Any]) -> int:

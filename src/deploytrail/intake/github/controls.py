@@ -10,10 +10,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from deploytrail.facts.draft import Draft, Person
-from deploytrail.intake.fields import PERSON, as_json, clear, inside, items, moment, number, sealed, texts
+from deploytrail.intake.fields import as_json, clear, inside, items, moment, number, sealed, texts
 from deploytrail.intake.github.heard import Heard
 
-# Settings whose texts are GitHub's own words, and lists of texts that name checks and environments.
+# Settings whose texts are GitHub's own words, and those that name checks, environments, rules and teams.
 _WORDS: Final = frozenset(
     {
         "actor_type",
@@ -37,19 +37,21 @@ _WORDS: Final = frozenset(
     }
 )
 _NAMES: Final = frozenset(
-    {"allowed_merge_methods", "required_deployment_environments", "required_status_checks"}
+    {"allowed_merge_methods", "name", "required_deployment_environments", "required_status_checks", "slug"}
 )
 _PATTERNS: Final = frozenset({"include", "exclude"})
+# What names or links the thing itself.
 _NOT_SETTINGS: Final = frozenset(
-    {"id", "node_id", "name", "created_at", "updated_at", "_links", "url", "html_url"}
+    {"created_at", "id", "name", "node_id", "repository_id", "slug", "updated_at"}
 )
 _MAX_TEXT: Final = 8_000
-# A control character takes six bytes in JSON; before and after stand in one entry of 65,535.
-_TEXT_BYTES: Final = 16_000
-_MAX_PERSONS: Final = 50
+# Before, after and the commitments to both lists of persons stand in one entry of 65,535 bytes.
+_TEXT_BYTES: Final = 10_000
+_MAX_PERSONS: Final = 100
 _MAX_ITEMS: Final = 200
 _MAX_DEPTH: Final = 8
 _DETAIL: Final = 60_000
+_MAX_WORD: Final = 200
 
 
 def branch_protection_rule(heard: Heard) -> list[Draft]:
@@ -103,19 +105,18 @@ def ping(heard: Heard) -> list[Draft]:
 
 
 def _rule(heard: Heard, control: str, rule: dict[str, Any]) -> Draft:
-    settings = {name: value for name, value in rule.items() if name not in _NOT_SETTINGS}
+    settings = _settings(rule)
     before, changed = _changes(heard)
     gone = heard.action == "deleted"
     when = rule.get("updated_at")
-    fields = _shared(heard, control) | {
+    fields = _shared(heard, control, settings, before, changed) | {
         "name": clear(rule.get("name")),
-        "before": _text(heard, settings if gone else before),
-        "after": None if gone else _text(heard, settings | changed),
-        "members": _persons(heard, settings),
-        "former_members": _persons(heard, before),
-        "detail": _detail(heard, settings, before),
+        "members": _persons(heard, rule),
+        "former_members": _persons(heard, inside(heard.body, "changes")),
         "url": sealed(inside(rule, "_links", "html").get("href")),
     }
+    if gone:
+        fields |= {"before": fields["after"], "after": None}
     last = clear(when) if moment(when) is not None else heard.body_digest()
     key = heard.key(number(rule.get("id")), heard.action, last)
     return heard.draft("control.changed", key, moment(when), fields)
@@ -124,26 +125,46 @@ def _rule(heard: Heard, control: str, rule: dict[str, Any]) -> Draft:
 def _people(
     heard: Heard, control: str, settings: dict[str, Any], who: Any, group: dict[str, Any] | None
 ) -> Draft:
-    before, changed = _changes(heard)
     group = group or {}
-    settings = {n: value for n, value in settings.items() if n not in _NOT_SETTINGS and value is not None}
-    fields = _shared(heard, control) | {
+    fields = _shared(heard, control, _settings(settings), *_changes(heard)) | {
         "name": clear(group.get("slug")) or clear(group.get("name")),
-        "before": _text(heard, before),
-        "after": _text(heard, settings | changed),
         "member": heard.person(who) or _invited(heard, who),
-        "detail": _detail(heard, settings, before),
         "url": sealed(group.get("html_url")),
     }
     return heard.draft("control.changed", heard.key(None), None, fields)
 
 
-def _shared(heard: Heard, control: str) -> dict[str, Any]:
+def _shared(
+    heard: Heard, control: str, settings: dict[str, Any], before: dict[str, Any], changed: dict[str, Any]
+) -> dict[str, Any]:
+    """What every change of a control says: the settings now, and before as far as GitHub tells."""
+    now = settings | changed
+    plain_now, all_now = _plain(heard, now, "", 0)
+    plain_before, all_before = _plain(heard, before, "", 0)
+    whole = {part: told for part, told in (("settings", now), ("before", before)) if told}
     return {
         "control": control,
         "repository": heard.repository,
         "organization": heard.organization,
         "action": heard.action,
+        "before": _text(plain_before),
+        "after": _text(plain_now),
+        "detail": None if all_now and all_before else sealed(as_json(whole, 10 * _DETAIL), _DETAIL),
+    }
+
+
+def _text(plain: Any) -> str | None:
+    """Clear settings as compact JSON."""
+    return clear(as_json(plain), _MAX_TEXT, _TEXT_BYTES) if plain else None
+
+
+def _settings(told: dict[str, Any]) -> dict[str, Any]:
+    """What of a rule or a team are settings: not its ids, its links, or persons."""
+    return {
+        name: value
+        for name, value in told.items()
+        if value is not None
+        and not (name in _NOT_SETTINGS or name.endswith(("url", "_links")) or _is_persons(name))
     }
 
 
@@ -153,33 +174,19 @@ def _invited(heard: Heard, who: Any) -> Person | None:
 
 
 def _changes(heard: Heard) -> tuple[dict[str, Any], dict[str, Any]]:
-    """GitHub's `changes` as settings before and after; what it tells in its own form counts as before."""
+    """GitHub's `changes` as settings before and after; what it tells otherwise counts as before."""
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
-    for name, change in list(inside(heard.body, "changes").items())[:_MAX_ITEMS]:
+    for name, change in inside(heard.body, "changes").items():
         told = inside(change)
+        if _is_persons(name):
+            continue
         if "from" in told or "to" in told:
             before |= {name: told["from"]} if "from" in told else {}
             after |= {name: told["to"]} if "to" in told else {}
         else:
             before[name] = change
     return before, after
-
-
-def _text(heard: Heard, settings: dict[str, Any]) -> str | None:
-    """The clear settings as compact JSON."""
-    plain, _ = _plain(heard, settings, "", 0)
-    return clear(as_json(plain), _MAX_TEXT, _TEXT_BYTES) if plain else None
-
-
-def _detail(heard: Heard, settings: dict[str, Any], before: dict[str, Any]) -> str | None:
-    """Settings and changes as they came, but for the persons, if anything of them is not clear."""
-    if _plain(heard, settings, "", 0)[1] and _plain(heard, before, "", 0)[1]:
-        return None
-    whole = {"settings": settings, "before": before}
-    kept = {part: {n: v for n, v in told.items() if not _is_persons(n)} for part, told in whole.items()}
-    text = as_json({part: told for part, told in kept.items() if told}, 10 * _DETAIL)
-    return sealed(text, _DETAIL)
 
 
 def _plain(heard: Heard, value: Any, name: str, depth: int) -> tuple[Any, bool]:
@@ -194,38 +201,40 @@ def _plain(heard: Heard, value: Any, name: str, depth: int) -> tuple[Any, bool]:
         return None, False
     if isinstance(value, list):
         found = [_plain(heard, item, name, depth + 1) for item in value[:_MAX_ITEMS]]
+        # An item of which nothing is clear is left out; an empty one that is all clear stays.
         kept = [plain for plain, whole in found if whole or plain]
-        return kept or None, all(whole for _, whole in found) and len(value) <= _MAX_ITEMS
+        return kept, all(whole for _, whole in found) and len(value) <= _MAX_ITEMS
     plain: dict[str, Any] = {}
     all_of_it = len(value) <= _MAX_ITEMS
     for key, inner in list(value.items())[:_MAX_ITEMS]:
         kept, whole = _plain(heard, inner, name if key in ("from", "to") else key, depth + 1)
-        all_of_it &= whole
-        if (whole or kept) and len(key) <= 100 and key.isascii():
+        known = len(key) <= 100 and key.isascii()
+        all_of_it &= whole and known
+        if (whole or kept) and known:
             plain[key] = kept
-    return plain or None, all_of_it
+    return plain, all_of_it
 
 
 def _is_word(heard: Heard, name: str, text: str) -> bool:
     """Whether a text of a setting is clear."""
-    if len(text) > PERSON:
+    if len(text) > _MAX_WORD or heard.names_somebody(text):
         return False
     if name in _PATTERNS:
         return text.startswith("~") or heard.is_clear(text)
-    if name in _NAMES:
-        return not heard.names_somebody(text)
-    return name in _WORDS or name.endswith("_level")
+    return name in _WORDS or name in _NAMES or name.endswith("_level")
 
 
 def _is_persons(name: str) -> bool:
     return name.endswith("actor_names")
 
 
-def _persons(heard: Heard, settings: dict[str, Any]) -> list[Person] | None:
-    """Everybody in the lists of names that branch protection holds."""
+def _persons(heard: Heard, told: dict[str, Any]) -> list[Person] | None:
+    """Everybody in the lists of names that branch protection holds, or held before (`from`)."""
     found: dict[Person, None] = {}
-    for name, value in settings.items():
-        for item in items(value, _MAX_PERSONS) if _is_persons(name) else ():
+    for name, value in told.items():
+        if not _is_persons(name):
+            continue
+        for item in items(inside(value).get("from") or value, _MAX_PERSONS):
             if person := heard.person({"login": item}):
                 found[person] = None
     return list(found)[:_MAX_PERSONS] or None

@@ -91,7 +91,7 @@ def deployment_review(heard: Heard) -> list[Draft]:
 
 def _reviewed(heard: Heard, verdict: str, environment: str, jobs: list[dict[str, Any]]) -> Draft:
     body, told = heard.body, inside(heard.body, "workflow_run")
-    since, approver = body.get("since"), inside(body, "approver")
+    since = body.get("since")
     run, attempt = number(told.get("id")), count(told.get("run_attempt"))
     job_ids = texts([number(job.get("id")) for job in jobs], _MAX_JOBS, _NAME_BYTES)
     people, teams = _reviewers(heard)
@@ -106,7 +106,7 @@ def _reviewed(heard: Heard, verdict: str, environment: str, jobs: list[dict[str,
         "since": time(since),
         "jobs": texts([job.get("name") for job in jobs], _MAX_JOBS, _NAME_BYTES),
         "job_ids": job_ids,
-        "approver": heard.person(approver),
+        "approver": heard.person(body.get("approver")),
         "requestor": heard.person(body.get("requestor")),
         "reviewers": people or None,
         "teams": texts(teams, _MAX_REVIEWERS, _NAME_BYTES),
@@ -117,7 +117,7 @@ def _reviewed(heard: Heard, verdict: str, environment: str, jobs: list[dict[str,
     times = [ms for job in jobs if (ms := moment(job.get("updated_at"))) is not None]
     occurred = moment(since) if verdict == "requested" else max(times, default=moment(told.get("updated_at")))
     first = job_ids[0] if job_ids else None
-    key = heard.key(run, attempt, verdict, environment, first, clear(since), number(approver.get("id")))
+    key = heard.key(run, attempt, verdict, environment, first, clear(since), occurred)
     return heard.draft("deployment.reviewed", key, occurred, fields)
 
 
