@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from deploytrail.errors import Refused
-from deploytrail.tlog.checkpoint import Checkpoint, open_note
+from deploytrail.tlog import note
+from deploytrail.tlog.checkpoint import Checkpoint, open_note, parse_text
 from deploytrail.tlog.note import MAX_BYTES, Verifier
 from deploytrail.tlog.proofs import verify_inclusion
 from deploytrail.tlog.spelling import read_base64, read_decimal, read_hash, write_base64
@@ -55,7 +56,7 @@ class Receipt:
 
 
 def parse(data: bytes) -> Receipt:
-    """The receipt of a file, unchecked. Refused("bad-input") unless it is one, to the byte."""
+    """The receipt of a file, its proof and signatures unchecked. Refused("bad-input") for any other bytes."""
     if len(data) > _MAX_RECEIPT:
         raise Refused("bad-input", f"A receipt has at most {_MAX_RECEIPT} bytes; this one has {len(data)}.")
     head, empty_line, checkpoint_note = data.partition(b"\n\n")
@@ -74,6 +75,7 @@ def parse(data: bytes) -> Receipt:
     if len(lines) - 1 > _MAX_HASHES:
         raise Refused("bad-input", f"A proof has at most {_MAX_HASHES} hashes.")
     index = read_decimal(lines[0].removeprefix("index "))
+    parse_text(note.parse(checkpoint_note).text)
     return Receipt(index, tuple(map(read_hash, lines[1:])), checkpoint_note, extra)
 
 
