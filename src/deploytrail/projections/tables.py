@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -29,6 +30,14 @@ class Table(Generic[R]):
     def key_of(self, row: R) -> tuple[Any, ...]:
         """The primary key of a row."""
         return tuple(getattr(row, name) for name in self.key)
+
+    def serves(self, where: Collection[str], order: str) -> bool:
+        """Whether key or an index gives the rows equal in `where` in the order of `order`, without a scan."""
+        fixed = set(where) - {order}
+        return any(
+            set(columns[: len(fixed)]) == fixed and columns[len(fixed) : len(fixed) + 1] == (order,)
+            for columns in (self.key, *self.indexes)
+        )
 
 
 class Rows(Protocol):
