@@ -55,11 +55,7 @@ def workflow_run(heard: Heard) -> list[Draft]:
         "started_at": time(started),
         "duration_ms": duration(started, updated) if finished else None,
         "changes": _changes(told),
-        "workflows": texts(
-            [inside(item).get("path") for item in items(told.get("referenced_workflows"), _MAX_NAMES)],
-            _MAX_NAMES,
-            _NAME_BYTES,
-        ),
+        "workflows": _workflows(told),
         "owner": heard.person(told.get("actor")),
         "triggered_by": heard.person(told.get("triggering_actor")),
         "title": title,
@@ -133,6 +129,13 @@ def _changes(told: dict[str, Any]) -> list[int] | None:
     """The numbers of the pull requests that a run is about."""
     found = (count(inside(item).get("number")) for item in items(told.get("pull_requests"), _MAX_CHANGES))
     return [one for one in found if one is not None] or None
+
+
+def _workflows(told: dict[str, Any]) -> list[str] | None:
+    """The workflows that a run called, each with the commit it was read from."""
+    called = [inside(item) for item in items(told.get("referenced_workflows"), _MAX_NAMES)]
+    named = [" ".join(filter(None, (clear(one.get("path")), sha(one.get("sha"))))) for one in called]
+    return texts(named, _MAX_NAMES, _NAME_BYTES)
 
 
 def _steps(heard: Heard, told: dict[str, Any], aside: dict[str, Any]) -> list[Step]:

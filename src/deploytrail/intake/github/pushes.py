@@ -67,7 +67,7 @@ def push(heard: Heard) -> list[Draft]:
         return _pushed(heard, key, pushed_at, shared, commits)
     # A tag may be called like the default branch, and is not it.
     refs = frozenset[str]() if _ref_type(ref) == "tag" else None
-    shared |= {"type": _ref_type(ref), "deleted": after is None or None, "commits": commits[-1:] or None}
+    shared |= {"type": _ref_type(ref), "deleted": after is None, "commits": commits[-1:] or None}
     aside = _account(heard)
     return [heard.draft("ref.moved", key, pushed_at, shared, aside=aside, clear_refs=refs)]
 
