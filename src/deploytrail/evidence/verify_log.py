@@ -177,6 +177,7 @@ class _Walk:
         self._offered = head.size == 0 or files.offers_entries(head.size)
         self._rows: dict[int, list[bytes | None]] = {}
         self._tiles, self._entries, self._decoding = Faults(), Faults(), Faults()
+        self._bundles_missing = False
         self._finished = False
 
     def go(self) -> None:
@@ -188,7 +189,7 @@ class _Walk:
             self._leaves(tile)
             if self._progress:
                 self._progress(tile.index * WIDTH + tile.width, size)
-            if max(self._tiles.count, self._entries.count, self._decoding.count) >= _ENOUGH_FAULTS:
+            if self._tiles.count + self._entries.count >= _ENOUGH_FAULTS:
                 return
         for level in [level for level, row in self._rows.items() if level and row]:
             self._compare(level, size >> tiles.HEIGHT * level + tiles.HEIGHT)
@@ -222,7 +223,7 @@ class _Walk:
         """Check 6."""
         if not self._offered:
             return Check(DECODED, WORDS[DECODED], None, "Entries were not offered.")
-        if self._entries.count and not self._decoding.count:
+        if self._bundles_missing and not self._decoding.count:
             return Check(DECODED, WORDS[DECODED], None, "Not every entry could be read.")
         return self._answer(DECODED, self._decoding, f"{self._head.size:,} entries.")
 
@@ -268,33 +269,39 @@ class _Walk:
         """The served tile must hold what was worked out from the tiles below it."""
         row = self._rows[level]
         served = Tile(level, index, len(row))
-        for at, (found, expected) in enumerate(zip(self._read(served), row, strict=True)):
-            if None not in (found, expected) and found != expected:
-                below = Tile(level - 1, index * WIDTH + at, WIDTH)
-                self._tiles.add(f"{tiles.path(served)} and {tiles.path(below)} disagree.")
+        pairs = enumerate(zip(self._read(served), row, strict=True))
+        wrong = [at for at, (found, expected) in pairs if None not in (found, expected) and found != expected]
+        if wrong:
+            below = Tile(level - 1, index * WIDTH + wrong[0], WIDTH)
+            more = f" So do {len(wrong) - 1} more of its hashes." if wrong[1:] else ""
+            self._tiles.add(f"{tiles.path(served)} disagrees with {tiles.path(below)}.{more}")
 
     def _compare_entries(self, tile: Tile, row: list[bytes | None]) -> None:
-        """Checks 4 and 6 for one bundle."""
-        first = tile.index * WIDTH
+        """Checks 4 and 6 for one bundle. All that is wrong in it counts as one fault."""
         bundle = tile._replace(level=ENTRIES)
         try:
             entries = self._files.entries(bundle)
         except Refused as refusal:
             demand_false(refusal)
             self._entries.add(f"{tiles.path(bundle)}: {refusal.words}")
+            self._bundles_missing = True
             return
-        for index, (entry, expected) in enumerate(zip(entries, row, strict=True), first):
-            if leaf_hash(entry) != expected:
-                self._entries.add(f"Entry {index:,} does not have the hash in the tree.")
-            if self._decode:
-                self._decode_one(index, entry)
+        first = tile.index * WIDTH
+        if None in row:
+            self._entries.add(f"{tiles.path(bundle)}: its hash tile could not be read.")
+        elif wrong := [at for at, entry in enumerate(entries) if leaf_hash(entry) != row[at]]:
+            more = f" Nor have {len(wrong) - 1} more, up to entry {first + wrong[-1]:,}." if wrong[1:] else ""
+            self._entries.add(f"Entry {first + wrong[0]:,} does not have the hash in the tree.{more}")
+        if self._decode is not None:
+            self._decode_all(self._decode, first, entries)
 
-    def _decode_one(self, index: int, entry: bytes) -> None:
-        assert self._decode is not None
-        try:
-            self._decode(entry)
-        except Refused as refusal:
-            self._decoding.add(f"Entry {index:,}: {refusal.words}")
+    def _decode_all(self, decode: Decode, first: int, entries: list[bytes]) -> None:
+        for index, entry in enumerate(entries, first):
+            try:
+                decode(entry)
+            except Refused as refusal:
+                demand_false(refusal)
+                self._decoding.add(f"Entry {index:,}: {refusal.words}")
 
     def _edge(self, tile: Tile) -> bytes:
         return b"".join(hash for hash in self._rows[tile.level] if hash is not None)

@@ -28,7 +28,7 @@ WORDS: Final = {
 
 
 def verify_receipt(data: bytes, verifiers: Iterable[Verifier], entry: bytes | None) -> list[Check]:
-    """Both checks. Without the entry's bytes the second cannot be shown: a receipt does not hold its entry."""
+    """Both checks. The second cannot be shown without `entry`, its bytes: a receipt does not hold them."""
     trusted = list(verifiers)
     try:
         read = receipt.parse(data)
