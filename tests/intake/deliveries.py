@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,12 +42,14 @@ class Sample(NamedTuple):
         return value
 
 
+@cache
 def own_samples() -> list[Sample]:
     """The samples that are part of the project."""
     paths = sorted((HERE / "samples" / "github").glob("*.json"))
     return [Sample(path.name.partition(".")[0], path.stem, path.read_bytes(), True) for path in paths]
 
 
+@cache
 def shared_samples() -> list[Sample]:
     """The public samples, and those written after published schemas; none where the folder is missing."""
     found = []

@@ -5,6 +5,7 @@ Each function gives a value within the limits of the kinds (`facts/kinds.py`), o
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Final
 from unicodedata import combining
@@ -82,10 +83,12 @@ def json_size(value: Any) -> int:
 
 
 def as_json(value: Any, limit: int = SEALED) -> str | None:
-    """A decoded JSON value as compact text; None if it is longer than `limit` or cannot be written."""
+    """A decoded JSON value as compact text; None if it is longer than `limit` or nested too deeply."""
     try:
         text = msgspec.json.encode(value).decode()
-    except (OverflowError, RecursionError, msgspec.EncodeError):
+        if not text.isascii() and len(_few_marks(text)) < len(text):
+            text = json.dumps(value, separators=(",", ":"))
+    except RecursionError:
         return None
     return text if len(text) <= limit else None
 
