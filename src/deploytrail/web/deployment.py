@@ -1,0 +1,287 @@
+"""The page of one deployment: its path, what happened, its commits and checks, and its proof."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from deploytrail.app.views import CheckView, DeploymentView, Mark, StepView
+from deploytrail.errors import Refused
+from deploytrail.web import numbers, sentences, words
+from deploytrail.web.guard import caller_of
+from deploytrail.web.hostile import shown
+from deploytrail.web.render import page
+
+
+class Stage(NamedTuple):
+    """One stop on the path of a change. `done` colours the line to the next stop."""
+
+    name: Markup
+    mark: Mark
+    first: Markup
+    second: Markup | None
+    done: bool
+
+
+class Step(NamedTuple):
+    """One line of the timeline: its time, and its date when it is another than the one before."""
+
+    view: StepView
+    clock: str
+    date: str | None
+    link: Markup | None
+
+
+class Check(NamedTuple):
+    """One check with its state."""
+
+    view: CheckView
+    mark: Mark
+    word: str
+
+
+def show(request: Request) -> Response:
+    """GET /deployments/{key}."""
+    web = request.app.state.web
+    found: DeploymentView | None = web.house.ask.deployment(request.path_params["key"])
+    if found is None:
+        raise Refused("not-found", "No deployment has this address. It may have been separated from another.")
+    title = sentences.what(found.service, found.version, found.artifact) or found.service
+    return page(
+        request,
+        "deployment.html",
+        here="trail",
+        d=found,
+        title=f"{title} to {found.environment}",
+        word=_word(found),
+        lede=_lede(found, web.house.clock.now()),
+        stages=_stages(found),
+        steps=_steps(found),
+        checks=[_check(check) for check in found.checks],
+        facts=_facts(found),
+        commits_title=_commits_title(found),
+        public_url=web.settings.public_url,
+        public_log=web.settings.public_log,
+    )
+
+
+def separate(request: Request) -> Response:
+    """POST /deployments/{key}/separate: undo the joining of one report."""
+    web = request.app.state.web
+    key = request.path_params["key"]
+    index = numbers.index(request.state.form.get("index"), "index")
+    web.house.administer.separate(caller_of(request).session, key, index)
+    return RedirectResponse(sentences.deployment_path(key), 303)
+
+
+_WORDS: Final[dict[str, str]] = {
+    "succeeded": "Succeeded", "failed": "Failed", "running": "Running", "waiting": "Waiting",
+    "rolledback": "Rolled back", "frozen": "Frozen", "unattributed": "Unattributed",
+    "unproven": "Unproven", "note": "Told",
+}  # fmt: skip
+
+
+def _word(view: DeploymentView) -> str:
+    if view.mark == "failed" and view.outcome == "cancelled":
+        return "Cancelled"
+    return _WORDS[view.mark]
+
+
+def _lede(view: DeploymentView, now: int) -> Markup:
+    """What happened, who did it and when, in whole sentences."""
+    said = []
+    when = Markup('<time datetime="{}"><span data-ago="{}">{}</span> ({})</time>').format(
+        words.machine(view.at), view.at, words.ago(view.at, now), words.exact(view.at)
+    )
+    verb = {"rollback": "rolled it back", "redeploy": "deployed it again"}.get(view.type, "deployed it")
+    if view.status not in ("finished", "ended") and view.outcome is None:
+        verb = "started it"
+    elif view.mark == "failed":
+        verb = "tried to deploy it"
+    if view.actor:
+        said.append(Markup("<b>{}</b> {}, {}.").format(words.person(view.actor), verb, when))
+    else:
+        said.append(Markup("Nobody we know {}; it happened {}.").format(verb, when))
+    if view.replaced_version:
+        said.append(Markup("It replaced {}.").format(shown(view.replaced_version, 80)))
+    if view.duration_ms is not None:
+        said.append(Markup("It took {}.").format(words.duration(view.duration_ms)))
+    if view.running_now:
+        said.append(Markup("It runs there now."))
+    return Markup(" ").join(said)
+
+
+def _commits_title(view: DeploymentView) -> str:
+    count = len(view.commits) + view.commits_cut
+    if not view.commits_known:
+        return f"{words.plural(count, 'commit', 'commits')} named" if count else "Commits"
+    since = f" since {view.replaced_version}" if view.replaced_version else ""
+    return f"{words.plural(count, 'commit', 'commits')}{since}"
+
+
+_COMMITS: Final = Markup("Commits")
+_REVIEW: Final = Markup("Review")
+
+
+def _stages(view: DeploymentView) -> list[Stage]:
+    """Commits, review, build, tests, environment: what is known of each, and nothing more."""
+    return [
+        _commit_stage(view),
+        _review_stage(view),
+        _check_stage(view, Markup("Build"), ("build",)),
+        _check_stage(view, Markup("Tests"), ("test", "check")),
+        _place_stage(view),
+    ]
+
+
+def _commit_stage(view: DeploymentView) -> Stage:
+    if not view.commits:
+        known = view.commits_known
+        text = "none new" if known else "unknown"
+        return Stage(_COMMITS, "succeeded" if known else "unproven", Markup(text), None, known)
+    authors = list({c.author.id: c.author for c in view.commits if c.author}.values())
+    signed = sum(c.attribution == "signed" for c in view.commits)
+    first = Markup("{} by {}") if authors else Markup("{}")
+    count = words.number(len(view.commits) + view.commits_cut)
+    return Stage(
+        _COMMITS,
+        "succeeded" if view.commits_known else "unproven",
+        first.format(count, words.people(authors)) if authors else Markup("{} named").format(count),
+        Markup("{} signed").format(words.number(signed)) if view.commits_known else Markup("perhaps not all"),
+        view.commits_known,
+    )
+
+
+def _review_stage(view: DeploymentView) -> Stage:
+    changes = sorted({c.change for c in view.commits if c.change is not None})
+    reviewers = list({who.id: who for c in view.commits for who in c.reviewers}.values())
+    if not changes and not reviewers:
+        return Stage(_REVIEW, "unproven", Markup("none known"), None, False)
+    named = ", ".join(f"#{number}" for number in changes[:3]) + (" …" if len(changes) > 3 else "")
+    reviewed = bool(view.commits) and all(c.reviewers for c in view.commits)
+    return Stage(
+        _REVIEW,
+        "succeeded" if reviewed else "waiting",
+        Markup(named or "told"),
+        words.people(reviewers) if reviewers else Markup("nobody reviewed"),
+        reviewed,
+    )
+
+
+def _check_stage(view: DeploymentView, name: Markup, kinds: tuple[str, ...]) -> Stage:
+    found = [_check(check) for check in view.checks if check.kind.split(".")[0] in kinds]
+    if not found:
+        return Stage(name, "unproven", Markup("none told"), None, False)
+    bad = sum(check.mark == "failed" for check in found)
+    going = sum(check.mark in ("running", "waiting") for check in found)
+    mark: Mark = "failed" if bad else "running" if going else "succeeded"
+    took = sum(check.view.duration_ms or 0 for check in found)
+    first = (
+        f"{bad} of {len(found)} failed" if bad else f"{going} running" if going else f"{len(found)} passed"
+    )
+    return Stage(
+        name, mark, Markup(first), Markup(words.duration(took)) if took else None, mark == "succeeded"
+    )
+
+
+def _place_stage(view: DeploymentView) -> Stage:
+    if view.running_now:
+        second = Markup("running now")
+    elif view.replaced_by:
+        second = Markup("replaced since")
+    else:
+        second = Markup("")
+    return Stage(shown(view.environment, 40), view.mark, shown(view.status), second or None, False)
+
+
+def _steps(view: DeploymentView) -> list[Step]:
+    steps = []
+    date = words.date(view.at)
+    for step in view.steps:
+        other = words.date(step.at)
+        steps.append(
+            Step(
+                step,
+                words.clock(step.at),
+                other if other != date else None,
+                link(step.url, "open at the source"),
+            )
+        )
+    return steps
+
+
+_CHECKS: Final[dict[str, tuple[Mark, str]]] = {
+    "good": ("succeeded", "Passed"), "bad": ("failed", "Failed"), "cancelled": ("failed", "Cancelled"),
+    "skipped": ("note", "Skipped"), "requested": ("waiting", "Waiting"),
+}  # fmt: skip
+
+
+def _check(view: CheckView) -> Check:
+    outcome = view.outcome or ""
+    known = sentences.ended(outcome)
+    if known in _CHECKS:
+        return Check(view, *_CHECKS[known])
+    if outcome:
+        return Check(view, "note", outcome.replace("_", " ").capitalize()[:40])
+    return Check(view, "running", "Running")
+
+
+def _facts(view: DeploymentView) -> list[tuple[str, Markup]]:
+    """What else is known, at most a dozen lines; what is not known is said to be unknown."""
+    found: list[tuple[str, Markup]] = []
+
+    def add(name: str, value: Markup | str | None) -> None:
+        if value is not None and value != "":
+            found.append((name, value if isinstance(value, Markup) else shown(value, 80)))
+
+    add("Version", view.version)
+    add("Artifact", _id(view.artifact, words.digest(view.artifact), "digest") if view.artifact else "unknown")
+    add("Commit", _id(view.sha, words.sha(view.sha), "commit sha") if view.sha else "unknown")
+    add("Repository", view.repository)
+    add("Replaced", _replaced(view))
+    add("Kind", view.type)
+    add("Attribution", Markup('<span class="att" data-a="{0}">{0}</span>').format(view.attribution))
+    add("Started", words.exact(view.started_at) if view.started_at is not None else None)
+    add("Ended", words.exact(view.finished_at) if view.finished_at is not None else None)
+    add("At the source", link(view.url, None))
+    for name, value in sorted(view.labels.items())[:20]:
+        found.append((name[:60], shown(value)))
+    return found
+
+
+def _id(whole: str, short: str, what: str) -> Markup:
+    copied = Markup('<span class="id" title="{0}">{1}</span>').format(whole, shown(short))
+    return copied + Markup(
+        '<button class="copy" type="button" data-copy="{}" aria-label="Copy the whole {}" hidden>'
+        "Copy</button>"
+    ).format(whole, what)
+
+
+def _replaced(view: DeploymentView) -> Markup | None:
+    if view.replaced_version is None:
+        return None
+    text = shown(view.replaced_version, 80)
+    if view.replaced_key:
+        text = Markup('<a href="{}">{}</a>').format(sentences.deployment_path(view.replaced_key), text)
+    if view.replaced_ran_ms is not None:
+        return Markup("{}, ran {}").format(text, words.duration(view.replaced_ran_ms))
+    return text
+
+
+def link(url: str | None, text: str | None) -> Markup | None:
+    """A link to a source's page, with its host in plain sight; anything but http and https stays text."""
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable()
+    except ValueError:
+        good = False
+    if not good:
+        return shown(url)
+    label = Markup("{} ({})").format(text, shown(parts.hostname, 60)) if text else shown(url, 80)
+    return Markup('<a href="{}" rel="noopener noreferrer external">{}</a>').format(url, label)

@@ -1,0 +1,116 @@
+"""One entry laid out for reading: every field of it, with what was sealed opened where it still can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from deploytrail.facts.entry import Entry
+from deploytrail.web.hostile import shown
+
+# A long push has hundreds of fields; beyond this the canonical bytes below hold the rest.
+_MOST: Final = 400
+_LIST: Final = 20
+_PERSON: Final = ("name", "login", "email")
+_ERASED: Final = Markup('<span class="meta">sealed; erased, or never disclosed to us</span>')
+
+Pairs = list[tuple[str, Markup]]
+
+
+def told(entry: Entry, opened: Mapping[str, Any]) -> Pairs:
+    """The fields of a fact by their path, then labels and whatever else its sender told.
+
+    `opened` holds what sealed fields open to, by path within the entry ("data.title", "labels").
+    """
+    found: Pairs = []
+    for path, value in _walk(entry.data, "data", opened):
+        if len(found) == _MOST:
+            found.append(("and more", Markup("the rest stands in the canonical bytes")))
+            break
+        found.append((path.removeprefix("data."), value))
+    for name in ("labels", "free", "unknown"):
+        if getattr(entry, name) is not None:
+            found.append((_NAMES[name], _loose(opened.get(name))))
+    return found
+
+
+_NAMES: Final = {"labels": "labels", "free": "free data", "unknown": "unknown fields"}
+
+
+def envelope(entry: Entry, opened: Mapping[str, Any]) -> Pairs:
+    """Who told it, when, and how strongly it is tied to its actor."""
+    found: Pairs = [
+        ("Source", shown(entry.source)),
+        (
+            "Happened",
+            shown(entry.occurred_at) if entry.occurred_at else Markup("the source did not say when"),
+        ),
+        ("Received", shown(entry.received_at)),
+        ("Actor", _person(entry.actor, "actor", opened) if entry.actor else Markup("unknown")),
+        (
+            "Attribution",
+            Markup('<span class="att" data-a="{}">{}</span>').format(entry.attribution, entry.attribution),
+        ),
+    ]
+    if entry.id is not None:
+        found.append(("Told as", shown(entry.id)))
+    if entry.delivery is not None:
+        found.append(("Delivery", Markup('<span class="id full">{}</span>').format(shown(entry.delivery))))
+    subjects = Markup(", ").join(shown(subject, 120) for subject in entry.subjects)
+    found.append(("Subjects", subjects or Markup("none")))
+    return found
+
+
+def _walk(value: Any, path: str, opened: Mapping[str, Any]) -> Iterator[tuple[str, Markup]]:
+    """Every field below `value`, each person and each sealed field as one."""
+    if isinstance(value, dict):
+        if set(value) == {"c"}:
+            yield path, _loose(opened.get(path))
+        elif str(value.get("id", "")).startswith("s_"):
+            yield path, _person(value, path, opened)
+        else:
+            for name, inner in value.items():
+                yield from _walk(inner, f"{path}.{name}", opened)
+    elif isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        for place, inner in enumerate(value):
+            yield from _walk(inner, f"{path}.{place}", opened)
+    elif isinstance(value, list):
+        yield path, _texts(value)
+    else:
+        yield path, _scalar(value)
+
+
+def _scalar(value: Any) -> Markup:
+    if isinstance(value, bool):
+        return Markup("yes" if value else "no")
+    return shown(value, 2000)
+
+
+def _texts(values: list[Any]) -> Markup:
+    named = Markup(", ").join(_scalar(value) for value in values[:_LIST])
+    if len(values) > _LIST:
+        return Markup("{} and {} more").format(named, len(values) - _LIST)
+    return named or Markup("none")
+
+
+def _loose(value: Any) -> Markup:
+    """A value that was sealed: text, or names with texts."""
+    if value is None:
+        return _ERASED
+    if isinstance(value, dict):
+        return Markup(", ").join(
+            Markup("{} {}").format(shown(n, 100), shown(v, 500)) for n, v in value.items()
+        )
+    return shown(value, 4000)
+
+
+def _person(value: Mapping[str, Any], path: str, opened: Mapping[str, Any]) -> Markup:
+    """A person with all of their names that may be shown, and the subject id that stands for them."""
+    names = [shown(opened[f"{path}.{name}"], 200) for name in _PERSON if f"{path}.{name}" in opened]
+    named = (
+        Markup(", ").join(names) if names else Markup('<span class="meta">name erased or never told</span>')
+    )
+    bot = Markup(", a bot") if value.get("bot") else Markup("")
+    return Markup('{}{} <span class="id">{}</span>').format(named, bot, shown(value.get("id", ""), 40))

@@ -1,0 +1,319 @@
+"""Facts in: POST /api/v1/facts, one JSON object or up to 100,000 lines of them.
+
+Lines stand alone: a bad one is answered with a problem and harms no other. Answers are sent after the last
+line has come in, so that a sender who reads only then can never be stuck; until then each line costs a few
+bytes here, whatever its own size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from deploytrail.app.ports import Placed
+from deploytrail.errors import Refused
+from deploytrail.facts import told
+from deploytrail.facts.draft import Draft, builtins
+from deploytrail.web import body
+from deploytrail.web.guard import Caller, caller_of
+from deploytrail.web.numbers import base64
+from deploytrail.web.problems import problem
+
+if TYPE_CHECKING:
+    from deploytrail.app.house import House
+
+MAX_BYTES: Final = 64 * 2**20
+MAX_LINES: Final = 100_000
+# Lines read, sealed and handed in together.
+_BATCH: Final = 500
+_WEIGHT: Final = 2**20
+# A sender who asks to wait hears after this many seconds how far it has come.
+_PATIENCE: Final = 10.0
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,180}")
+_WAITS: Final = ("durable", "signed", "projected")
+
+
+async def tell(request: Request) -> Response:
+    """One fact (201, or 200 for a repeat), or NDJSON (200 with one line per line)."""
+    wait = request.query_params.get("wait", "durable")
+    if wait == "witnessed":
+        raise Refused(
+            "bad-input", "No witness is configured yet, so nothing can be witnessed. Wait for signed."
+        )
+    if wait not in _WAITS:
+        raise Refused("bad-input", "wait must be durable, signed or projected.")
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise Refused("bad-input", "An Idempotency-Key has 1 to 180 visible ASCII characters.")
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media in ("application/x-ndjson", "application/ndjson", "application/jsonl"):
+        return await _many(request, key, wait)
+    return await _one(request, key, wait)
+
+
+async def _one(request: Request, key: str | None, wait: str) -> Response:
+    house: House = request.app.state.web.house
+    line = await body.read(request, told.MAX_TOLD, "A fact")
+    draft = await run_in_threadpool(_draft, house, caller_of(request), line, key)
+    future = await run_in_threadpool(house.recorder.record, [draft])
+    placed = (await asyncio.wrap_future(future))[0]
+    leaf = await run_in_threadpool(house.log.leaves, placed.index, placed.index + 1)
+    answer: dict[str, Any] = {"index": placed.index, "leaf": base64(leaf)}
+    if placed.repeat:
+        answer["repeat"] = True
+    if wait != "durable":
+        answer["reached"] = await _reach(house, placed.index, wait)
+    return Response(
+        msgspec.json.encode(answer),
+        200 if placed.repeat else 201,
+        headers={"Deploytrail-Index": str(placed.index)},
+        media_type="application/json",
+    )
+
+
+async def _reach(house: House, index: int, wait: str) -> str:
+    """Wait until the entry is signed or projected; how far it came before patience ended."""
+    if wait == "signed":
+        there = await run_in_threadpool(house.sealer.wait, index + 1, _PATIENCE)
+    else:
+        there = await _projected(house, index)
+    return wait if there else "durable"
+
+
+async def _projected(house: House, index: int) -> bool:
+    async with asyncio.timeout(_PATIENCE + 1):
+        size = await run_in_threadpool(house.ask.projected)
+        if size <= index:
+            size = await house.watch.wait(index, _PATIENCE)
+    return size > index
+
+
+async def _many(request: Request, key: str | None, wait: str) -> Response:
+    """Read and record line by line, then answer line by line."""
+    house: House = request.app.state.web.house
+    if body.declared(request) > MAX_BYTES:
+        await body.read(request, MAX_BYTES, "A request of many facts")
+    intake = _Intake(house, caller_of(request), key)
+    cut = _Cut()
+    async for batch in _batches(request, cut):
+        await intake.take(batch)
+    await intake.settle()
+    if cut.short:
+        raise Refused(
+            "too-large",
+            f"One request may have {MAX_BYTES:,} bytes and {MAX_LINES:,} lines. "
+            f"The first {len(intake.answers):,} lines were taken in; send the rest in another request.",
+        )
+    if wait != "durable" and intake.newest >= 0:
+        await _reach(house, intake.newest, wait)
+    headers = {"Deploytrail-Index": str(intake.newest)} if intake.newest >= 0 else {}
+    return StreamingResponse(_chunks(intake.answers), headers=headers, media_type="application/x-ndjson")
+
+
+async def _chunks(answers: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for at in range(0, len(answers), 1000):
+        yield b"".join(answers[at : at + 1000])
+
+
+class _Intake:
+    """Takes batches of lines in and keeps one answer per line, in order. At most two are under way."""
+
+    def __init__(self, house: House, caller: Caller, key: str | None) -> None:
+        self._house, self._caller, self._key = house, caller, key
+        self._pending: list[Future[Placed] | Refused] = []
+        self._lines = 0
+        self.answers: list[bytes] = []
+        self.newest = -1
+
+    async def take(self, lines: list[bytes | None]) -> None:
+        """Hand in a batch, then settle the one before. None stands for a line that was too long."""
+        pending = await run_in_threadpool(self._hand_in, lines)
+        await self.settle()
+        self._pending = pending
+
+    async def settle(self) -> None:
+        """Answer what is under way."""
+        pending, self._pending = self._pending, []
+        placed: list[Placed | Refused] = []
+        for each in pending:
+            placed.append(each if isinstance(each, Refused) else await _settled(each))
+        self.answers += await run_in_threadpool(self._answer, placed, len(self.answers))
+
+    def _hand_in(self, lines: list[bytes | None]) -> list[Future[Placed] | Refused]:
+        read: list[Draft | Refused] = []
+        for line in lines:
+            self._lines += 1
+            read.append(self._read(line))
+        futures = iter(
+            self._house.recorder.record_each([draft for draft in read if isinstance(draft, Draft)])
+        )
+        return [each if isinstance(each, Refused) else next(futures) for each in read]
+
+    def _read(self, line: bytes | None) -> Draft | Refused:
+        if line is None:
+            return Refused("too-large", f"One fact may have {told.MAX_TOLD:,} bytes; this line has more.")
+        key = f"{self._key}/{self._lines}" if self._key else None
+        try:
+            return _draft(self._house, self._caller, line, key)
+        except Refused as refusal:
+            return refusal
+
+    def _answer(self, placed: Sequence[Placed | Refused], before: int) -> list[bytes]:
+        indices = [each.index for each in placed if isinstance(each, Placed)]
+        self.newest = max([self.newest, *indices])
+        leaves = _leaves(self._house, indices)
+        return [_line(each, before + place + 1, leaves) for place, each in enumerate(placed)]
+
+
+async def _settled(future: Future[Placed]) -> Placed | Refused:
+    try:
+        return await asyncio.wrap_future(future)
+    except Refused as refusal:
+        return refusal
+
+
+def _line(each: Placed | Refused, number: int, leaves: dict[int, str]) -> bytes:
+    if isinstance(each, Refused):
+        return msgspec.json.encode(problem(each, line=number)) + b"\n"
+    answer: dict[str, Any] = {"index": each.index, "leaf": leaves[each.index]}
+    if each.repeat:
+        answer["repeat"] = True
+    return msgspec.json.encode(answer) + b"\n"
+
+
+def _leaves(house: House, indices: list[int]) -> dict[int, str]:
+    """Leaf hashes by index, in as few questions as the indices allow."""
+    found: dict[int, str] = {}
+    for start, stop in _runs(sorted(set(indices))):
+        data = house.log.leaves(start, stop)
+        found.update({start + n: base64(data[n * 32 : n * 32 + 32]) for n in range(len(data) // 32)})
+    return found
+
+
+def _runs(indices: list[int]) -> Iterator[tuple[int, int]]:
+    """Runs of indices that lie close together, each as start and stop."""
+    start = stop = -1
+    for index in indices:
+        if start >= 0 and index - stop < 16:
+            stop = index + 1
+            continue
+        if start >= 0:
+            yield start, stop
+        start, stop = index, index + 1
+    if start >= 0:
+        yield start, stop
+
+
+class _Cut:
+    """Whether a body had more than one request may have."""
+
+    short = False
+
+
+async def _batches(request: Request, cut: _Cut) -> AsyncIterator[list[bytes | None]]:
+    """The lines of a body in batches of at most 500 lines and about a megabyte, up to the limits."""
+    lines = _Lines()
+    batch: list[bytes | None] = []
+    count = size = weight = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if cut.short or size > MAX_BYTES:
+            # Read on without keeping anything, so that the sender hears the answer.
+            cut.short = True
+            continue
+        for line in lines.feed(chunk):
+            count += 1
+            if count > MAX_LINES:
+                cut.short = True
+                break
+            batch.append(line)
+            weight += len(line or b"")
+            if len(batch) == _BATCH or weight > _WEIGHT:
+                yield batch
+                batch, weight = [], 0
+    if not cut.short:
+        last = lines.end()
+        cut.short = bool(last) and count == MAX_LINES
+        batch += [] if cut.short else last
+    if batch:
+        yield batch
+
+
+class _Lines:
+    """Cuts chunks into lines. Of a line that is too long nothing is kept; None stands for it."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._over = False
+
+    def feed(self, chunk: bytes) -> list[bytes | None]:
+        """The lines that this chunk completes."""
+        *whole, rest = (self._rest + chunk).split(b"\n")
+        found = [self._line(line) for line in whole]
+        if len(rest) > told.MAX_TOLD + 1:
+            self._over, rest = True, b""
+        self._rest = rest
+        return found
+
+    def end(self) -> list[bytes | None]:
+        """The last line, if it did not end in a line end."""
+        return [self._line(self._rest)] if self._rest or self._over else []
+
+    def _line(self, line: bytes) -> bytes | None:
+        over, self._over = self._over, False
+        line = line.removesuffix(b"\r")
+        return None if over or len(line) > told.MAX_TOLD else line
+
+
+def _draft(house: House, caller: Caller, line: bytes, key: str | None) -> Draft:
+    """The draft of one line, if the caller may tell it."""
+    draft = told.parse(line, source=_source(caller), received_at=house.clock.now())
+    if draft.id is None and key is not None:
+        draft = msgspec.structs.replace(draft, id=key)
+    demand_scope(caller, draft)
+    return draft
+
+
+def _source(caller: Caller) -> str:
+    """Who told it: the authenticated sender, never a field of the fact."""
+    return caller.name or "people"
+
+
+def demand_scope(caller: Caller, draft: Draft) -> None:
+    """Refused("forbidden") if the caller's token does not reach this fact.
+
+    A token that is limited to services or environments may only tell facts that name one of them.
+    """
+    grant = caller.grant
+    if grant is None:
+        return
+    if grant.kinds and draft.kind not in grant.kinds:
+        raise Refused(
+            "forbidden", f"This token may not tell {draft.kind}; it may tell {_listed(grant.kinds)}."
+        )
+    fields = builtins(draft.body)
+    for name, allowed in (("service", grant.services), ("environment", grant.environments)):
+        if not allowed:
+            continue
+        named = _named(fields, name)
+        if not named or not named <= set(allowed):
+            raise Refused("forbidden", f"This token may only tell facts of the {name} {_listed(allowed)}.")
+
+
+def _named(fields: dict[str, Any], name: str) -> set[str]:
+    """The services or environments that a fact names, also in the list of what runs."""
+    running = fields.get("running")
+    items = [fields, *(running if isinstance(running, list) else [])]
+    return {item[name] for item in items if isinstance(item, dict) and isinstance(item.get(name), str)}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(list(names)[:5]) + (" ..." if len(names) > 5 else "")

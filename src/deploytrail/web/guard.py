@@ -1,0 +1,300 @@
+"""Who is asking, may they, and what every answer carries.
+
+Every route is a `Door` and names one action of `app/access.ACTIONS`; one that does not cannot be built.
+People come with a session cookie, machines with `Authorization: Bearer`. An unsafe request with a cookie
+must come from our own pages.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deploytrail.app.access import ACTIONS, may
+from deploytrail.errors import Refused
+from deploytrail.web import body, numbers
+from deploytrail.web.settings import WebSettings
+
+if TYPE_CHECKING:
+    from deploytrail.app.administer import Grant, Session
+    from deploytrail.app.house import House
+
+diagnostics = logging.getLogger("deploytrail.web")
+
+NOBODY: Final = "anyone"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+_FORM: Final = 64 * 1024
+# Seconds that ?at_least may make an answer wait.
+_PATIENCE: Final = 10.0
+
+# Nothing from elsewhere, nothing inline, no frame around us. Images there are none.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks: a person with a session, a machine with a grant, or nobody."""
+
+    role: str = NOBODY
+    name: str | None = None
+    session: Session | None = None
+    grant: Grant | None = None
+    secret: str = ""
+
+    @property
+    def by(self) -> str:
+        """The public name of the session or grant, for facts about what was done."""
+        owner = self.session or self.grant
+        return owner.id if owner else ""
+
+    @property
+    def known(self) -> bool:
+        """Whether somebody is signed in, or something has a token."""
+        return self.session is not None or self.grant is not None
+
+    def may(self, action: str) -> bool:
+        """Whether the caller's role may do `action`."""
+        return may(self.role, action)
+
+
+class Door(Route):
+    """A route with the one action it needs. `form`: a page's own form, which must come from our pages."""
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[[Request], Any],
+        *,
+        action: str,
+        methods: Sequence[str] = ("GET",),
+        form: bool = False,
+    ) -> None:
+        if action not in ACTIONS:
+            raise ValueError(f"{path} names the action {action}, which is not in the table of actions")
+        super().__init__(
+            path, _guarded(endpoint, action, form), methods=list(methods), name=endpoint.__name__
+        )
+        self.action = action
+
+
+def route(
+    path: str,
+    endpoint: Callable[[Request], Any],
+    *,
+    action: str,
+    methods: Sequence[str] = ("GET",),
+    form: bool = False,
+) -> Door:
+    """A door at `path` for those who may do `action`."""
+    return Door(path, endpoint, action=action, methods=methods, form=form)
+
+
+def declared(routes: Sequence[BaseRoute]) -> list[BaseRoute]:
+    """`routes`, if every one of them is a `Door`."""
+    for found in routes:
+        if not isinstance(found, Door):
+            raise ValueError(f"{getattr(found, 'path', found)} does not say which action it needs")
+    return list(routes)
+
+
+def caller_of(request: HTTPConnection) -> Caller:
+    """Who asks, once the guard has let them in."""
+    found = getattr(request.state, "caller", None)
+    return found if isinstance(found, Caller) else Caller()
+
+
+def cookie_name(settings: WebSettings) -> str:
+    """The session cookie's name; over https its prefix binds it to this very host."""
+    return "__Host-deploytrail" if settings.https else "deploytrail"
+
+
+def identify(house: House, settings: WebSettings, request: HTTPConnection) -> Caller:
+    """Who asks, by token or cookie. Blocking. Whoever shows something that is not valid is nobody."""
+    bearer = _bearer(request.headers)
+    if bearer is not None:
+        grant = house.administer.token(bearer)
+        return Caller(role=grant.role, name=grant.name, grant=grant, secret=bearer) if grant else Caller()
+    cookie = request.cookies.get(cookie_name(settings))
+    if cookie:
+        session = house.administer.session(cookie)
+        if session:
+            return Caller(role=session.role, name=session.name, session=session, secret=cookie)
+    return Caller()
+
+
+def _bearer(headers: Headers) -> str | None:
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else None
+
+
+def _guarded(
+    endpoint: Callable[[Request], Any], action: str, form: bool
+) -> Callable[[Request], Awaitable[Response]]:
+    async def enter(request: Request) -> Response:
+        web = request.app.state.web
+        caller = Caller()
+        if "authorization" in request.headers or "cookie" in request.headers:
+            caller = await run_in_threadpool(identify, web.house, web.settings, request)
+        request.state.caller = caller
+        if request.method not in _SAFE and (form or caller.session is not None):
+            _demand_own_page(request, web.settings)
+        if not caller.may(action):
+            raise _turned_away(caller)
+        if request.method in _SAFE and request.url.path.startswith("/api/"):
+            web.known = await _as_of(request, web.house)
+        if form:
+            request.state.form = await _fields(request)
+        if inspect.iscoroutinefunction(endpoint):
+            return await endpoint(request)  # type: ignore[no-any-return]
+        return await run_in_threadpool(endpoint, request)
+
+    return enter
+
+
+async def _as_of(request: Request, house: House) -> int:
+    """The newest entry that an answer can know of; with ?at_least=INDEX, once it is at least that one."""
+    size = await run_in_threadpool(house.ask.projected)
+    asked = request.query_params.get("at_least")
+    if asked is not None:
+        least = numbers.index(asked, "at_least")
+        if size <= least:
+            size = await house.watch.wait(least, _PATIENCE)
+        if size <= least:
+            raise Refused("unavailable", f"Entry {least} is not projected yet; the newest is {size - 1}.")
+    return size - 1
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    """The fields of a page's own form, the last of each name."""
+    raw = await body.read(request, _FORM, "A form")
+    try:
+        return dict(parse_qsl(raw.decode("utf-8"), keep_blank_values=True, max_num_fields=50))
+    except ValueError:
+        raise Refused("bad-input", "The form could not be read. Go back and try again.") from None
+
+
+def _turned_away(caller: Caller) -> Refused:
+    if not caller.known:
+        return Refused(
+            "unauthenticated",
+            "Nobody is signed in. Get a link on the machine itself with: deploytrail admin link.",
+        )
+    return Refused(
+        "forbidden",
+        f"The role {caller.role} may not do this. An administrator can, or can give you another role.",
+    )
+
+
+def _demand_own_page(request: Request, settings: WebSettings) -> None:
+    """Refused("forbidden") unless the browser says that one of our pages sent this."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        own = site == "same-origin"
+    else:
+        scheme = "https" if settings.https else request.url.scheme
+        own = request.headers.get("origin") == f"{scheme}://{request.headers.get('host')}"
+    if not own:
+        raise Refused(
+            "forbidden", "This was sent from another site's page, so nothing was done. Do it on our own page."
+        )
+
+
+class Frame:
+    """Around every answer: the Host header is checked, headers are added, and nothing breaks in silence."""
+
+    def __init__(self, app: ASGIApp, settings: WebSettings, answers: Counter[tuple[str, str, int]]) -> None:
+        self._app, self._settings, self._answers = app, settings, answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        sent = _Sent(scope, send)
+        if refused := self._misdirected(scope):
+            await refused(scope, receive, sent)
+        else:
+            await self._answer(scope, receive, sent)
+        door = scope.get("route")
+        pattern = door.path if isinstance(door, Route) else "(none)"
+        self._answers[(scope["method"], pattern, sent.status)] += 1
+
+    async def _answer(self, scope: Scope, receive: Receive, sent: _Sent) -> None:
+        try:
+            await self._app(scope, receive, sent)
+        except Exception:
+            diagnostics.exception("%s %s broke", scope["method"], scope["path"])
+            if sent.status:
+                raise
+            await _broken()(scope, receive, sent)
+
+    def _misdirected(self, scope: Scope) -> Response | None:
+        """An answer for a request that names another host: another site's page may be behind it."""
+        host = Headers(scope=scope).get("host", "")
+        if not host or host != host.strip() or any(sign in host for sign in "/\\@ "):
+            return PlainTextResponse("The Host header is missing or cannot be read.\n", 400)
+        allowed = self._settings.allowed_hosts
+        if host.lower() in allowed or (urlsplit(f"//{host}").netloc and _name_of(host) in allowed):
+            return None
+        return PlainTextResponse("This house does not answer to that Host header.\n", 421)
+
+
+def _name_of(host: str) -> str:
+    """The name without the port: [::1]:8420 is [::1]."""
+    name, colon, port = host.lower().rpartition(":")
+    return name if colon and port.isdigit() else host.lower()
+
+
+class _Sent:
+    """Sends on, and adds our headers to the start of the answer."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope, self._send = scope, send
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+            if self._scope["path"].startswith("/api/"):
+                headers.setdefault("Deploytrail-Index", str(self._scope["app"].state.web.known))
+        await self._send(message)
+
+
+def _broken() -> Response:
+    return Response(
+        msgspec.json.encode(
+            {
+                "type": "urn:deploytrail:problem:broken",
+                "title": "Something broke",
+                "status": 500,
+                "code": "broken",
+                "detail": "The house could not answer. Nothing recorded was lost; the diagnostics say more.",
+            }
+        ),
+        500,
+        media_type="application/problem+json",
+    )

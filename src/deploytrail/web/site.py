@@ -1,0 +1,104 @@
+"""The map of the web door: every address, what answers there, and the one action it needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from deploytrail.errors import Refused
+from deploytrail.web import (
+    api,
+    assets,
+    deployment,
+    facts,
+    health,
+    hooks,
+    live,
+    log,
+    pages,
+    problems,
+    signin,
+    trail,
+)
+from deploytrail.web.context import Context
+from deploytrail.web.guard import Frame, declared, route
+from deploytrail.web.settings import WebSettings
+
+if TYPE_CHECKING:
+    from deploytrail.app.house import House
+
+
+def site(house: House, settings: WebSettings) -> Starlette:
+    """The application. `main` calls `app.state.end_live()` when it is told to stop, since open live pages
+    would hold a graceful shutdown up. Refused("unavailable") if the front end is not built.
+    """
+    context = Context(house, settings)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        context.feed.close()
+
+    app = Starlette(
+        routes=declared(routes(settings)),
+        exception_handlers={Refused: problems.answer, HTTPException: problems.answer},
+        middleware=[Middleware(Frame, settings=settings, answers=context.answers)],
+        lifespan=lifespan,
+    )
+    app.state.web = context
+    app.state.end_live = context.feed.close
+    return app
+
+
+def routes(settings: WebSettings) -> list[BaseRoute]:
+    """Every address. Entries are open to all with a public log, else for administrators."""
+    entries = "open" if settings.public_log else "read-entries"
+    return [
+        # Pages.
+        route("/", trail.show, action="see"),
+        route("/trail/rows", trail.new_rows, action="see"),
+        route("/pulse", pages.pulse, action="see"),
+        route("/deployments/{key}", deployment.show, action="see"),
+        route(
+            "/deployments/{key}/separate",
+            deployment.separate,
+            action="administer",
+            methods=["POST"],
+            form=True,
+        ),
+        route("/environments", pages.environments, action="see"),
+        route("/log", pages.log, action="see"),
+        route("/attention", pages.attention, action="see"),
+        route("/entries/{index}", pages.entry, action="see"),
+        # Signing in.
+        route("/sign-in", signin.show, action="open"),
+        route("/sign-in", signin.sign_in, action="open", methods=["POST"], form=True),
+        route("/sign-out", signin.sign_out, action="sign-out", methods=["POST"], form=True),
+        route("/theme", pages.theme, action="open", methods=["POST"], form=True),
+        route("/static/{name}", assets.asset, action="open"),
+        # Machines tell us.
+        route("/hooks/{source}", hooks.deliver, action="open", methods=["POST"]),
+        route("/api/v1/facts", facts.tell, action="tell", methods=["POST"]),
+        route("/api/v1/services/{name}", api.declare_service, action="administer", methods=["PUT"]),
+        route("/api/v1/environments/{name}", api.declare_environment, action="administer", methods=["PUT"]),
+        # Machines ask us.
+        route("/api/v1/live", live.live, action="see"),
+        route("/api/v1/entries/{index}", api.entry, action=entries),
+        route("/api/v1/entries/{index}/receipt", api.receipt, action="see"),
+        route("/api/v1/deployments/{key}", api.deployment, action="see"),
+        route("/api/v1/environments", api.environments, action="see"),
+        # The log, for anyone to verify.
+        route("/log/checkpoint", log.checkpoint, action="open"),
+        route("/log/tile/entries/{path:path}", log.entries, action=entries),
+        route("/log/tile/{path:path}", log.tile, action="open"),
+        # Health.
+        route("/healthz", health.alive, action="open"),
+        route("/readyz", health.ready, action="open"),
+        route("/metrics", health.metrics, action="open"),
+    ]
