@@ -26,7 +26,7 @@ SERVICE: Final = "checkout"
 # What the build packs. Anything else of the repository is not there where the service runs.
 PACKED: Final = ("checkout", "config")
 _TESTS_S: Final = 60
-_HEALTH_S: Final = 3.0
+_HEALTH_S: Final = 5.0
 _QUIET: Final = ("-E", "-s", "-B")
 # Proxies of the machine are none of the town's business.
 _open = build_opener(ProxyHandler({})).open

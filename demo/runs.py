@@ -281,7 +281,8 @@ class Runs:
         self, place: Place, artifact: Artifact, by: Person, words: str, run: Run | None, task: str = "deploy"
     ) -> RollOut:
         at = self._at
-        payload = {"artifact": artifact.digest, "version": artifact.version}
+        # The hub knows no digest, as GitHub knows none; the runner's own reports bring it.
+        payload = {"version": artifact.version}
         roll_out = at.hub.roll_out(artifact.sha, f"v{artifact.version}", place.name, by, payload, words, run)
         roll_out.task = task
         at.post.deliver(at.hub.deployment_event(roll_out))

@@ -7,14 +7,16 @@ version runs only after it was started. Chance (with a seed) decides who does wh
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from demo.cast import ADA, AUTHORS, CAST, ON_CALL, OWNER, Person
-from demo.edits import CHANGES, EDITS, Edit, Tree, Work
+from demo.edits import CHANGES, EDITS, Edit, Tree, Work, example
+from demo.faults import Fault
 from demo.hub import Change
 from demo.pipeline import SERVICE
-from demo.repository import NULL_SHA, Clone, Commit
+from demo.repository import NULL_SHA, Clone, Commit, GitFault
 from demo.runs import DELIVERED, PLACES, PRODUCTION, Ground, Runs
 
 SEED_TREE: Final = Path(__file__).with_name("seed")
@@ -35,14 +37,21 @@ EVENTS: Final = (
 )
 # A change begins this many seconds after the one before it, give or take two.
 _INTERVAL_S: Final = 17.0
+# Stories in a row that git would not let happen, until the demo gives up.
+_STUCK: Final = 3
+
+
+def files(count: int) -> str:
+    """How many files, in words."""
+    return f"{count} file" if count == 1 else f"{count} files"
 
 
 class Trouble(NamedTuple):
-    """A merged edit that does not run: how to put it right."""
+    """Main does not run: because of this edit, or (None) for reasons that nobody remembers."""
 
-    edit: Edit
-    merge_sha: str
-    number: int
+    edit: Edit | None = None
+    merge_sha: str = ""
+    number: int = 0
 
 
 class Town:
@@ -74,18 +83,30 @@ class Town:
         for name in PLACES:
             self._runs.redeploy(at.places[name], ON_CALL, "Start again after the machine was off")
             self._runs.snapshot(at.places[name])
+        sha, good = at.origin.sha("main"), at.kept(PRODUCTION)
+        if good and sha != good.sha:
+            # The demo ended in the middle of a story: main has something that production has not.
+            ended = self._runs.deliver(sha, "Deliver what waits on main", ON_CALL)
+            self._trouble = None if ended == DELIVERED else Trouble()
 
     def live(self) -> None:
         """One story after the other, until Ended."""
-        at = self._at
+        at, stuck = self._at, 0
         while True:
             began = at.pace.seconds()
             turn = at.memory.count("turn")
             self._now_and_then(turn)
-            if self._trouble:
-                self._put_right(self._trouble)
-            else:
-                self._change(turn)
+            try:
+                if self._trouble:
+                    self._put_right(self._trouble)
+                else:
+                    self._change(turn)
+                stuck = 0
+            except GitFault as fault:
+                stuck += 1
+                at.say(f"a story ended early: {fault}")
+                if stuck == _STUCK:
+                    raise Fault(5, f"The repository does not work any more: {fault}; try --fresh.") from None
             spent = at.pace.seconds() - began
             at.pace.pause(max(1.0, _INTERVAL_S + self._chance.uniform(-2, 2) - spent))
 
@@ -111,24 +132,32 @@ class Town:
 
     # Changes.
 
-    def _next_edit(self, tree: Tree, turn: int) -> Edit:
-        """The next edit of the bank: the first round in its order, then shuffled, none twice in a round."""
-        at = self._at
-        left: list[str] = at.memory.get("left", [])
+    def _next_edit(self, tree: Callable[[], Tree], turn: int) -> Edit:
+        """The next edit of the bank that fits: the first round in its order, then shuffled."""
+        for _ in EDITS:
+            name = self._next_name()
+            try:
+                return next(edit for edit in EDITS if edit.__name__ == name)(tree(), turn)
+            except ValueError as unfit:
+                self._at.say(f"{name} has to wait: {unfit}")
+        return example(tree(), turn)
+
+    def _next_name(self) -> str:
+        memory = self._at.memory
+        left: list[str] = memory.get("left", [])
         if not left:
             left = [edit.__name__ for edit in EDITS]
-            if at.memory.get("rounds", 0):
+            if memory.get("rounds", 0):
                 self._chance.shuffle(left)
-            at.memory.count("rounds")
-        at.memory.put("left", left[1:])
-        chosen = next(edit for edit in EDITS if edit.__name__ == left[0])
-        return chosen(tree, turn)
+            memory.count("rounds")
+        memory.put("left", left[1:])
+        return left[0]
 
     def _change(self, turn: int) -> None:
         author = AUTHORS[turn % len(AUTHORS)]
         clone = self._at.origin.clone(author)
         clone.sync()
-        edit = self._next_edit(Tree(clone.read), turn)
+        edit = self._next_edit(lambda: Tree(clone.read), turn)
         if edit.topic == "questions" and self._chance.random() < 0.5:
             self._push_to_main(clone, edit)
         else:
@@ -143,7 +172,8 @@ class Town:
         after = clone.sha("HEAD")
         self._pushed("main", before, after, clone.person)
         at.say(f"{clone.person.login} pushed straight to main: {edit.title}")
-        self._runs.deliver(after, edit.title, clone.person)
+        if self._runs.deliver(after, edit.title, clone.person) != DELIVERED:
+            self._trouble = Trouble()
 
     def _carry(self, clone: Clone, edit: Edit) -> None:
         """A change from its branch to production, or as far as it comes."""
@@ -180,7 +210,7 @@ class Town:
         change.reviewers = [self._other_than(clone.person)]
         at.post.deliver(at.hub.change_event("opened", change, clone.person))
         at.counts["changes"] += 1
-        at.say(f"{clone.person.login} opened change {number}: {title} ({size.files} files)")
+        at.say(f"{clone.person.login} opened change {number}: {title} ({files(size.files)})")
         return change
 
     def _pushed(self, branch: str, before: str, after: str, by: Person, since: str | None = None) -> None:
@@ -234,7 +264,7 @@ class Town:
         at.counts["abandoned"] += 1
         at.say(f"{change.author.login} gave up change {change.number}")
 
-    def _deliver(self, edit: Edit, change: Change) -> None:
+    def _deliver(self, edit: Edit | None, change: Change) -> None:
         at = self._at
         at.pace.pause(self._chance.uniform(0.4, 1.0))
         by = self._chance.choice((change.author, change.author, change.reviewers[0]))
@@ -248,32 +278,38 @@ class Town:
         at.counts["merged"] += 1
         at.say(f"{by.login} merged change {change.number}; main is {sha[:8]}")
         ended = self._runs.deliver(sha, title, by)
-        self._trouble = None if ended == DELIVERED else Trouble(edit, sha, change.number)
+        if ended != DELIVERED:
+            self._trouble = Trouble(edit, sha, change.number)
 
     def _put_right(self, trouble: Trouble) -> None:
-        """Mends a merged edit that does not run, or takes it back."""
+        """Mends a merged edit that does not run, or takes it back, or goes back to what runs."""
         self._trouble = None
-        edit = trouble.edit
-        author = self._other_than(OWNER)
-        clone = self._at.origin.clone(author)
-        clone.sync()
-        if edit.mend and self._chance.random() < 0.6:
+        edit, clone = trouble.edit, self._at.origin.clone(self._other_than(OWNER))
+        base = clone.sync()
+        if edit and edit.mend and self._chance.random() < 0.6:
             return self._carry(clone, Edit(f"mend-{edit.topic}", edit.mend.title, [edit.mend]))
-        return self._take_back(clone, trouble)
-
-    def _take_back(self, clone: Clone, trouble: Trouble) -> None:
-        at, base = self._at, clone.sha("HEAD")
-        title = f"Revert change {trouble.number}: {trouble.edit.title}"
-        number = at.memory.count("changes")
-        branch = f"{clone.person.login}/revert-{trouble.number}"
+        number = self._at.memory.count("changes")
+        branch = f"{clone.person.login}/back-{number}"
         clone.branch(branch)
-        clone.revert_merge(trouble.merge_sha, title)
+        if edit:
+            title = f"Revert change {trouble.number}: {edit.title}"
+            clone.revert_merge(trouble.merge_sha, title)
+        else:
+            good = self._at.kept(PRODUCTION)
+            if good is None:
+                return None
+            title = f"Go back to {good.version}"
+            clone.restore(good.sha, title)
+        return self._carry_back(clone, title, branch, number, base)
+
+    def _carry_back(self, clone: Clone, title: str, branch: str, number: int, base: str) -> None:
+        """The short way for a change that takes something back: tests and one review."""
         change = self._opened(clone, title, branch, number, base)
         if self._runs.review(change, title).conclusion != "success":
             return self._abandon(change)
-        at.pace.pause(0.5)
+        self._at.pace.pause(0.5)
         self._review(change, change.reviewers[0], "approved", None)
-        return self._deliver(Edit(f"revert-{trouble.number}", title, []), change)
+        return self._deliver(None, change)
 
     def _other_than(self, person: Person) -> Person:
         return self._chance.choice([other for other in CAST if other is not person])
