@@ -50,7 +50,7 @@ _TEXT_BYTES: Final = 10_000
 _MAX_PERSONS: Final = 100
 _MAX_ITEMS: Final = 200
 _MAX_DEPTH: Final = 8
-_DETAIL: Final = 60_000
+_MAX_WHOLE: Final = 600_000
 _MAX_WORD: Final = 200
 
 
@@ -139,9 +139,13 @@ def _shared(
 ) -> dict[str, Any]:
     """What every change of a control says: the settings now, and before as far as GitHub tells."""
     now = settings | changed
+    told = {part: them for part, them in (("settings", now), ("before", before)) if them}
+    whole = as_json(told, _MAX_WHOLE)
+    if whole is None:
+        # No rule of GitHub is that long: all of it is left to the raw delivery.
+        now, before = {}, {}
     plain_now, all_now = _plain(heard, now, "", 0)
     plain_before, all_before = _plain(heard, before, "", 0)
-    whole = {part: told for part, told in (("settings", now), ("before", before)) if told}
     return {
         "control": control,
         "repository": heard.repository,
@@ -149,7 +153,7 @@ def _shared(
         "action": heard.action,
         "before": _text(plain_before),
         "after": _text(plain_now),
-        "detail": None if all_now and all_before else sealed(as_json(whole, 10 * _DETAIL), _DETAIL),
+        "detail": None if all_now and all_before else sealed(whole),
     }
 
 
