@@ -11,7 +11,6 @@ from deploytrail.projections.join import Side, same_commit
 from deploytrail.projections.reading import (
     MAX_COMMITS,
     items,
-    moment,
     person,
     repository,
     sha,
@@ -129,28 +128,28 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One entry of a report's timeline."""
+    """One more entry of a report's timeline, after the first."""
 
     report: int
     index: int
 
 
 DEPLOYMENTS: Final = Table("deployment", Deployment, ("key",))
-TOLD_NAMES: Final = Table("told_name", ToldName, ("environment", "service", "name"))
+# Names come first in the key: sources count them up, so that new rows lie side by side.
+TOLD_NAMES: Final = Table("told_name", ToldName, ("name", "environment", "service"))
 JOINED: Final = Table("joined", Joined, ("report",))
 CANDIDATES: Final = Table("candidate", Candidate, ("environment", "service", "what"))
 STEPS: Final = Table("step", Step, ("report", "index"))
 
 
-def begun(index: int, entry: Entry, name: str) -> Report:
+def begun(index: int, entry: Entry, name: str, at: int) -> Report:
     """A new report, with nothing in it yet but its name and time."""
-    at = moment(entry)
     return Report(source=entry.source, name=name, first=index, last=index, first_at=at, last_at=at)
 
 
-def extended(report: Report, index: int, entry: Entry) -> Report:
-    """The report with one more fact in it, in whatever order facts come."""
-    data, at = entry.data, moment(entry)
+def extended(report: Report, index: int, entry: Entry, at: int) -> Report:
+    """The report with one more fact in it, which happened `at` (UTC ms), in whatever order facts come."""
+    data = entry.data
     found = _fields(report, data)
     found |= _person(report, entry)
     found |= _progress(report, index, entry.kind, data, at)
@@ -170,15 +169,16 @@ def _fields(report: Report, data: dict[str, object]) -> dict[str, object]:
     for name in ("version", "artifact"):
         if value := text(data, name):
             found[name] = value
-    if value := repository(text(data, "repository")):
-        found["repository"] = value
+    where = repository(text(data, "repository"))
+    if where:
+        found["repository"] = where
     told = (text(data, "type") or "").lower()
     if told in TYPES:
         found["type"] = told
     commits = [
-        (repository(text(item, "repository")) or value, name)
+        (repository(text(item, "repository")) or where, commit)
         for item in items(data, "commits")[:MAX_COMMITS]
-        if (name := sha(item, "sha"))
+        if (commit := sha(item, "sha"))
     ]
     if commits and commits != report.commits:
         found["commits"] = commits
@@ -235,7 +235,7 @@ def side(report: Report, service: str, environment: str) -> Side:
 
 
 class Identity(NamedTuple):
-    """What runs, as far as it is told; the strongest that both sides know decides whether two are the same."""
+    """What was made to run, as far as it is told."""
 
     artifact: str | None
     sha: str | None

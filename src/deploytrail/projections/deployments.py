@@ -30,7 +30,7 @@ from deploytrail.projections.deployment_rows import (
 )
 from deploytrail.projections.environments import settle
 from deploytrail.projections.join import SHORTEST_SHA, distance, join
-from deploytrail.projections.reading import text, whole
+from deploytrail.projections.reading import moment, text, whole
 from deploytrail.projections.tables import Rows, Table
 
 _KINDS: Final = frozenset({"deployment.started", "deployment.step", "deployment.finished"})
@@ -63,13 +63,12 @@ def home(report: int, rows: Rows) -> str:
     return joined.deployment if joined else str(report)
 
 
-def report_of(entry: Entry, rows: Rows) -> int | None:
-    """The report that an entry of a deployment or job belongs to, by its first entry."""
-    service, environment = names.place_of(entry, rows)
+def report_of(entry: Entry, service: str | None, environment: str | None, rows: Rows) -> int | None:
+    """The report that an entry about this place belongs to, by its first entry, if it is about one."""
     name = text(entry.data, "deployment")
     if service is None or environment is None or name is None:
         return None
-    told = rows.get(TOLD_NAMES, environment, service, name)
+    told = rows.get(TOLD_NAMES, name, environment, service)
     return next((first for source, first in told.reports if source == entry.source), None) if told else None
 
 
@@ -78,15 +77,20 @@ def _report(index: int, entry: Entry, rows: Rows) -> None:
     name = text(entry.data, "deployment")
     if service is None or environment is None or name is None:
         return
-    told = rows.get(TOLD_NAMES, environment, service, name) or ToldName(environment, service, name, [])
+    told = rows.get(TOLD_NAMES, name, environment, service) or ToldName(environment, service, name, [])
     first = next((first for source, first in told.reports if source == entry.source), None)
     before = rows.get(DEPLOYMENTS, home(first, rows)) if first is not None else None
     old = next((r for r in before.reports if r.first == first), None) if before else None
-    new = extended(old or begun(index, entry, name), index, entry)
-    rows.put(STEPS, Step(new.first, index))
+    at = moment(entry)
+    new = extended(old or begun(index, entry, name, at), index, entry, at)
+    if index != new.first:
+        rows.put(STEPS, Step(new.first, index))
     if old is None:
         reports = [pair for pair in told.reports if pair[0] != entry.source]
-        rows.put(TOLD_NAMES, ToldName(environment, service, name, [*reports, (entry.source, new.first)][-_REPORTS:]))
+        rows.put(
+            TOLD_NAMES,
+            ToldName(environment, service, name, [*reports, (entry.source, new.first)][-_REPORTS:]),
+        )
     if before is not None:
         # A declaration since then may have moved it.
         service, environment = before.service, before.environment
@@ -126,6 +130,8 @@ def _home_for(
         known = rows.get(CANDIDATES, environment, service, what)
         looked.update(known.reports if known else ())
     looked.discard(report.first)
+    if not looked:
+        return None
     mine = side(report, service, environment)
     best: tuple[int, int, Deployment, str] | None = None
     for key in sorted({home(first, rows) for first in looked}):
@@ -155,7 +161,7 @@ def _join(before: Deployment | None, report: Report, into: Deployment, why: str,
 
 def _job(index: int, entry: Entry, rows: Rows) -> None:
     """A job that says for which deployment it runs stands in that deployment's timeline."""
-    report = report_of(entry, rows)
+    report = report_of(entry, *names.place_of(entry, rows), rows)
     if report is not None:
         rows.put(STEPS, Step(report, index))
 

@@ -284,8 +284,14 @@ def _ran_earlier(row: Deployment, rows: Rows) -> bool:
 
 
 def _whats(row: Deployment) -> list[str]:
-    found = [("artifact", row.artifact), ("commit", row.sha), ("version", row.version)]
-    return [f"{sort}:{name}" for sort, name in found if name]
+    found = []
+    if row.artifact:
+        found.append(f"artifact:{row.artifact}")
+    if row.sha:
+        found.append(f"commit:{row.sha}")
+    if row.version and row.version != row.sha:
+        found.append(f"version:{row.version}")
+    return found
 
 
 def _remember(row: Deployment, rows: Rows) -> None:
@@ -373,4 +379,6 @@ def _move(
 def _from(row: Deployment, repository: str | None) -> bool:
     if repository is None:
         return True
-    return row.repository is not None and (row.repository == repository or row.repository.endswith(f"/{repository}"))
+    return row.repository is not None and (
+        row.repository == repository or row.repository.endswith(f"/{repository}")
+    )

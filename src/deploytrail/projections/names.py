@@ -75,7 +75,7 @@ def service_named(told: str, rows: Rows) -> str:
 
 
 def service_of(data: dict[str, Any], rows: Rows) -> str | None:
-    """The service that a fact is about: by repository, by name or alias, by artifact, by the repository's name."""
+    """The service that a fact is about, as far as it says; at last the repository's own name."""
     told, where = text(data, "service"), repository(text(data, "repository"))
     by_repository = services_in(where, rows) if where else []
     if len(by_repository) == 1:

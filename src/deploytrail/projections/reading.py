@@ -62,17 +62,17 @@ def person(data: dict[str, Any], name: str) -> str | None:
 
 def persons(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every person in a value of an entry: subject id and the person's object."""
-    if isinstance(value, dict):
-        subject = value.get("id")
-        if isinstance(subject, str) and subject.startswith("s_"):
-            yield subject, value
-        for inner in value.values():
-            if isinstance(inner, dict | list):
-                yield from persons(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            if isinstance(inner, dict | list):
-                yield from persons(inner)
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            subject = value.get("id")
+            if isinstance(subject, str) and subject.startswith("s_"):
+                yield subject, value
+            value = value.values()
+        elif not isinstance(value, list):
+            continue
+        waiting += [inner for inner in value if isinstance(inner, (dict, list))]
 
 
 def milliseconds(value: str | None) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -26,10 +27,13 @@ class Table(Generic[R]):
         self.row = row
         self.key = key
         self.indexes = indexes
+        self._key = attrgetter(*key)
+        self._single = len(key) == 1
 
     def key_of(self, row: R) -> tuple[Any, ...]:
         """The primary key of a row."""
-        return tuple(getattr(row, name) for name in self.key)
+        found = self._key(row)
+        return (found,) if self._single else found
 
     def serves(self, where: Collection[str], order: str) -> bool:
         """Whether key or an index gives the rows equal in `where` in the order of `order`, without a scan."""

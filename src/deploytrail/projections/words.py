@@ -9,7 +9,17 @@ from deploytrail.projections.reading import text
 _OUTCOMES: Final = {
     **dict.fromkeys(("succeeded", "success", "successful", "passed", "pass", "ok"), "succeeded"),
     **dict.fromkeys(
-        ("failed", "failure", "fail", "error", "errored", "timed out", "timed_out", "timeout", "startup failure"),
+        (
+            "failed",
+            "failure",
+            "fail",
+            "error",
+            "errored",
+            "timed out",
+            "timed_out",
+            "timeout",
+            "startup failure",
+        ),
         "failed",
     ),
     **dict.fromkeys(("cancelled", "canceled", "aborted"), "cancelled"),

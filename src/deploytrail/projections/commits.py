@@ -1,0 +1,165 @@
+"""Commits, and how they arrived: what lies between two commits is known only where it was told.
+
+Two things tell it: a commit's own parents, and a push that lists what it brought from `before` to `after`.
+A chain of such pushes says exactly what came between its ends, also where parents are unknown.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from deploytrail.facts.entry import Entry
+from deploytrail.projections import reading
+from deploytrail.projections.reading import items, person, repository, sha, tail, text, truth, whole
+from deploytrail.projections.tables import Rows, Table
+
+# A push of more commits, or in more parts, says no more than that it happened. GitHub lists 2,048.
+MAX_PUSHED: Final = 4_000
+MAX_PARTS: Final = 400
+MAX_PARENTS: Final = 32
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """A commit by repository and full name. `parents` is None when nobody told them.
+
+    The texts about it open from entry `index` under `path` ("data.commits.3"). `change` is the number of the
+    change that it is the head or the merge of, or that lists it.
+    """
+
+    repository: str
+    sha: str
+    parents: list[str] | None = None
+    author: str | None = None
+    signed: bool | None = None
+    authored_at: int | None = None
+    committed_at: int | None = None
+    index: int | None = None
+    path: str | None = None
+    change: int | None = None
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """What one push brought: the commits that are in `after` and not in `before`, once all parts are here.
+
+    `shas` lists them by part; `parts` is 0 for a push that is too long to be followed.
+    """
+
+    repository: str
+    after: str
+    before: str
+    index: int
+    parts: int = 1
+    shas: dict[str, list[str]] = {}
+
+    @property
+    def whole(self) -> bool:
+        """Whether every part is here, and what it ends in among it."""
+        return len(self.shas) == self.parts > 0 and any(self.after in some for some in self.shas.values())
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """A repository, also by its name without host, under the name that was heard last; whether it pushes."""
+
+    repository: str
+    full: str
+    pushes: bool = False
+
+
+COMMITS: Final = Table("commit", Commit, ("repository", "sha"))
+ARRIVALS: Final = Table("arrival", Arrival, ("repository", "after", "before"))
+HEARD: Final = Table("heard", Heard, ("repository",))
+
+
+class Commits:
+    """The projection of commits."""
+
+    name = "commits"
+    version = 1
+    tables: tuple[Table[Any], ...] = (COMMITS, ARRIVALS, HEARD)
+
+    def fold(self, index: int, entry: Entry, rows: Rows) -> None:
+        """Take in a push, or what a change says about commits."""
+        where = repository(text(entry.data, "repository"))
+        if where is None:
+            return
+        pushed = entry.kind == "commit.pushed"
+        _hear(where, pushed, rows)
+        if pushed:
+            _arrive(where, index, entry.data, rows)
+        if pushed or entry.kind == "ref.moved":
+            _commits(where, index, entry.data, rows)
+        elif entry.kind.startswith("change."):
+            _of_change(where, entry.kind, entry.data, rows)
+
+
+def _hear(where: str, pushes: bool, rows: Rows) -> None:
+    for name in {where, tail(where)}:
+        known = rows.get(HEARD, name)
+        heard = Heard(name, where, pushes or (known is not None and known.pushes))
+        if heard != known:
+            rows.put(HEARD, heard)
+
+
+def _commits(where: str, index: int, data: dict[str, Any], rows: Rows) -> None:
+    told = data.get("commits")
+    for place, item in enumerate(told if isinstance(told, list) else ()):
+        name = sha(item, "sha") if isinstance(item, dict) else None
+        if name is not None:
+            old = rows.get(COMMITS, where, name) or Commit(where, name)
+            rows.put(COMMITS, _extended(old, index, f"data.commits.{place}", item))
+
+
+def _extended(old: Commit, index: int, path: str, item: dict[str, Any]) -> Commit:
+    """A commit with what one more telling says; what was said once stays. Its texts are the first told."""
+    parents = [p.lower() for p in reading.texts(item, "parents")[:MAX_PARENTS]] if "parents" in item else None
+    texts_here = old.index is None
+    return Commit(
+        repository=old.repository,
+        sha=old.sha,
+        parents=old.parents if old.parents is not None else parents,
+        author=old.author or person(item, "author"),
+        signed=old.signed if old.signed is not None else truth(item, "signed"),
+        authored_at=old.authored_at or reading.milliseconds(text(item, "authored_at")),
+        committed_at=old.committed_at or reading.milliseconds(text(item, "committed_at")),
+        index=index if texts_here else old.index,
+        path=path if texts_here else old.path,
+        change=old.change,
+    )
+
+
+def _arrive(where: str, index: int, data: dict[str, Any], rows: Rows) -> None:
+    """Only a push that goes forward from a known commit says what lies between."""
+    after, before = sha(data, "after"), sha(data, "before")
+    if after is None or before is None or truth(data, "forced") or "commits" not in data:
+        return
+    part, parts = whole(data, "part") or 1, whole(data, "parts") or 1
+    if not 1 <= part <= parts <= MAX_PARTS:
+        return
+    known = rows.get(ARRIVALS, where, after, before)
+    if known and known.parts == 0:
+        return
+    if known is None or known.parts != parts:
+        known = Arrival(where, after, before, index, parts)
+    here = [name for item in items(data, "commits") if (name := sha(item, "sha"))]
+    shas = {**known.shas, str(part): here}
+    if sum(map(len, shas.values())) > MAX_PUSHED:
+        parts, shas = 0, {}
+    rows.put(ARRIVALS, msgspec.structs.replace(known, parts=parts, shas=shas))
+
+
+def _of_change(where: str, kind: str, data: dict[str, Any], rows: Rows) -> None:
+    number = whole(data, "number")
+    if number is None:
+        return
+    merged = kind == "change.merged"
+    named = [sha(data, "sha"), sha(data, "head"), *(sha(item, "sha") for item in items(data, "commits"))]
+    # A review may be about a commit that left the change since.
+    if kind == "change.reviewed":
+        named = [sha(data, "head")]
+    for name in dict.fromkeys(n for n in named if n):
+        old = rows.get(COMMITS, where, name) or Commit(where, name)
+        # A commit may be the head of several changes; the one that was merged is the one it came by.
+        if old.change is None or merged:
+            rows.put(COMMITS, msgspec.structs.replace(old, change=number))

@@ -1,0 +1,43 @@
+"""All projections, in one explicit list. Order counts: a fold may read the rows of those before it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from deploytrail.facts.entry import Entry
+from deploytrail.projections.attention import Attention
+from deploytrail.projections.changes import Changes
+from deploytrail.projections.checks import Checks
+from deploytrail.projections.commits import Commits
+from deploytrail.projections.deployments import Deployments
+from deploytrail.projections.environments import Environments
+from deploytrail.projections.names import Names
+from deploytrail.projections.people import People
+from deploytrail.projections.tables import Projection, Rows, Table
+from deploytrail.projections.trail import Trail
+
+PROJECTIONS: Final[tuple[Projection, ...]] = (
+    Names(),
+    People(),
+    Commits(),
+    Changes(),
+    Checks(),
+    Deployments(),
+    Environments(),
+    Trail(),
+    Attention(),
+)
+TABLES: Final[tuple[Table[Any], ...]] = tuple(
+    table for projection in PROJECTIONS for table in projection.tables
+)
+
+
+def fold_all(index: int, entry: Entry, rows: Rows) -> None:
+    """Fold the entry at `index` into the rows of every projection."""
+    for projection in PROJECTIONS:
+        projection.fold(index, entry, rows)
+
+
+def versions() -> str:
+    """The set of projections and their versions. Another text means that the rows must be made anew."""
+    return " ".join(f"{projection.name}:{projection.version}" for projection in PROJECTIONS)

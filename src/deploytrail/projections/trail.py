@@ -1,0 +1,99 @@
+"""The trail: one row for each entry, in the order of the log, and the names that its filters offer."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from deploytrail.facts.entry import Entry
+from deploytrail.projections import names, words
+from deploytrail.projections.deployments import report_of
+from deploytrail.projections.reading import person, text, texts
+from deploytrail.projections.tables import Rows, Table
+
+# Who did it, where the source names nobody as the one who spoke.
+_DOERS: Final = ("creator", "reviewer", "merged_by", "approver", "requestor", "pusher", "person")
+_ROUGHLY: Final = 64
+# What a filter can be set to.
+LISTS: Final = ("service", "environment", "actor", "kind")
+
+
+class TrailEntry(msgspec.Struct, frozen=True):
+    """What the filters ask by. `report` is the first entry of the deployment's report it belongs to."""
+
+    index: int
+    kind: str
+    mark: str
+    service: str | None = None
+    environment: str | None = None
+    actor: str | None = None
+    outcome: str | None = None
+    report: int | None = None
+
+
+class Option(msgspec.Struct, frozen=True):
+    """A name that a filter offers, and about the newest entry that has it."""
+
+    sort: str
+    name: str
+    last: int
+
+
+TRAIL: Final = Table(
+    "trail",
+    TrailEntry,
+    ("index",),
+    tuple((column, "index") for column in ("service", "environment", "actor", "kind", "outcome")),
+)
+OPTIONS: Final = Table("option", Option, ("sort", "name"), (("sort", "last"),))
+
+
+class Trail:
+    """The projection of the trail."""
+
+    name = "trail"
+    version = 1
+    tables: tuple[Table[Any], ...] = (TRAIL, OPTIONS)
+
+    def fold(self, index: int, entry: Entry, rows: Rows) -> None:
+        """One row for every entry, whatever its kind."""
+        service, environment = names.place_of(entry, rows)
+        actor = person({"actor": entry.actor}, "actor") or doer(entry.data)
+        row = TrailEntry(
+            index=index,
+            kind=entry.kind,
+            mark=words.mark(entry.kind, entry.data, actor),
+            service=service,
+            environment=environment,
+            actor=actor,
+            outcome=words.outcome(text(entry.data, "outcome")),
+            report=report_of(entry, service, environment, rows),
+        )
+        rows.put(TRAIL, row)
+        for sort, name in zip(LISTS, (service, environment, actor, entry.kind), strict=True):
+            if name is not None:
+                _offer(sort, name, index, rows)
+        _forget(entry, rows)
+
+
+def _offer(sort: str, name: str, index: int, rows: Rows) -> None:
+    """Offer a name; how recent it is needs to be right to some entries only."""
+    known = rows.get(OPTIONS, sort, name)
+    if known is None or index - known.last >= _ROUGHLY:
+        rows.put(OPTIONS, Option(sort, name, index))
+
+
+def doer(data: dict[str, Any]) -> str | None:
+    """The person in a fact's data who did it."""
+    return next((found for name in _DOERS if (found := person(data, name))), None)
+
+
+def _forget(entry: Entry, rows: Rows) -> None:
+    """Names that a declaration or an erasure took away are offered no more."""
+    if entry.kind == "subject.erased" and (subject := text(entry.data, "subject")):
+        rows.drop(OPTIONS, "actor", subject)
+    sort = entry.kind.removesuffix(".declared")
+    if sort in ("service", "environment") and sort != entry.kind:
+        for told in set(texts(entry.data, "aliases")) - {text(entry.data, sort)}:
+            rows.drop(OPTIONS, sort, told)

@@ -1,0 +1,358 @@
+"""Derived rows in a SQLite file of their own: a lost or torn file costs a rebuild, never a fact.
+
+WAL with synchronous=NORMAL: after a power cut the file is whole and perhaps some batches old, and the
+follower goes on from its cursor. A file that cannot be read, was torn, or was made for other tables is
+deleted and begun anew. Statements are written with SQLAlchemy and compiled once; rows go to and from the
+driver directly, since that is where the time goes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from deploytrail.errors import Refused
+from deploytrail.projections.tables import R, Rows, Table
+from deploytrail.store.derived_rows import Codec, Column, Digest, Work, demand_served
+from deploytrail.store.sqlite import open_engine
+
+_COMPANIONS: Final = ("", "-wal", "-shm", "-journal")
+# Above every character, for the end of a range of texts that share a start.
+_LAST: Final = "\U0010ffff"
+_SCAN: Final = 1_000
+# So many rows of each table are remembered by the writer, present or known to be absent.
+_RECENT: Final = 3_000
+_DIALECT: Final = sqlite.dialect(paramstyle="qmark")
+
+# One row: how many entries have been folded in.
+_derivation = sa.Table(
+    "derivation",
+    sa.MetaData(),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("cursor", sa.Integer, nullable=False),
+    info={"state": "derived"},
+)
+
+
+class SqlDerived:
+    """Implements ports.Derived on one SQLite file at `path`."""
+
+    def __init__(self, path: Path, tables: Sequence[Table[Any]], *, synchronous: str = "NORMAL") -> None:
+        self.path = path
+        self._tables = tuple(tables)
+        self._synchronous = synchronous
+        self._sql = {table.name: _Statements(table) for table in tables}
+        self._writing = threading.RLock()
+        self._gate = _Gate()
+        self._open()
+
+    def close(self) -> None:
+        """Release every connection; the journal is then part of the file."""
+        self._readers.dispose()
+        self._writer.dispose()
+
+    def cursor(self) -> int:
+        with self._reading() as connection:
+            return int(connection.execute("SELECT cursor FROM derivation").fetchone()[0])
+
+    def begin(self) -> Work:
+        return Work(self._load)
+
+    def commit(self, rows: Rows, cursor: int) -> None:
+        assert isinstance(rows, Work)
+        with self._writing, self._writer.begin() as tx:
+            for table in self._tables:
+                put, gone = rows.written(table)
+                sql = self._sql[table.name]
+                if gone:
+                    tx.exec_driver_sql(sql.delete, gone)
+                if put:
+                    tx.exec_driver_sql(sql.upsert, [sql.codec.values(row) for row in put])
+            tx.exec_driver_sql("UPDATE derivation SET cursor = ?", (cursor,))
+        self._remember(rows)
+
+    def get(self, table: Table[R], *key: str | int) -> R | None:
+        sql = self._sql[table.name]
+        with self._reading() as connection:
+            found = connection.execute(sql.get, key).fetchone()
+        return None if found is None else sql.codec.row(found)
+
+    def page(
+        self,
+        table: Table[R],
+        *,
+        where: Mapping[str, str | int] | None = None,
+        order: str,
+        descending: bool = True,
+        below: str | int | None = None,
+        above: str | int | None = None,
+        prefix: tuple[str, str] | None = None,
+        limit: int = 50,
+    ) -> list[R]:
+        fixed = dict(where or {})
+        bounds: list[tuple[str, str | int]] = []
+        if below is not None:
+            bounds.append(("<", below))
+        if above is not None:
+            bounds.append((">", above))
+        if prefix is not None:
+            bounds += [(">=", prefix[1]), ("<", prefix[1] + _LAST)]
+        sql = self._sql[table.name]
+        shape = (tuple(fixed), order, descending, tuple(sign for sign, _ in bounds))
+        text = sql.pages.get(shape)
+        if text is None:
+            demand_served(table, where, order, prefix)
+            text = sql.pages[shape] = sql.page(*shape)
+        values = (*fixed.values(), *(value for _, value in bounds), limit)
+        with self._reading() as connection:
+            found = connection.execute(text, values).fetchall()
+        return [sql.codec.row(row) for row in found]
+
+    def digest(self) -> dict[str, Any]:
+        told = {}
+        with self._reading() as connection:
+            # One view of all tables, whatever is committed meanwhile.
+            connection.execute("BEGIN")
+            try:
+                for table in self._tables:
+                    digest = Digest()
+                    found = connection.execute(self._sql[table.name].every)
+                    while some := found.fetchmany(_SCAN):
+                        for row in some:
+                            digest.add(row)
+                    told[table.name] = digest.told()
+            finally:
+                connection.execute("ROLLBACK")
+        return told
+
+    def rebuild(self) -> SqlDerived:
+        there = self.path.with_name(f"{self.path.name}.new")
+        _delete(there)
+        # Nobody reads it yet, and a power cut only means to begin again.
+        return SqlDerived(there, self._tables, synchronous="OFF")
+
+    def replace(self, other: Any) -> None:
+        assert isinstance(other, SqlDerived)
+        other._readers.dispose()
+        # All of it must be in the file itself before the file gets its name.
+        other._driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        other.close()
+        with other.path.open("rb") as file:
+            os.fsync(file.fileno())
+        with self._writing, self._gate.alone():
+            self.close()
+            # The old journal must be gone before the new file has its name: it would be read into it.
+            for companion in _COMPANIONS[1:]:
+                _unlink(self.path, companion)
+            other.path.replace(self.path)
+            for companion in _COMPANIONS:
+                _unlink(other.path, companion)
+            self._open()
+
+    # Opening.
+
+    def _open(self) -> None:
+        try:
+            self._connect()
+            if not self._usable():
+                self.close()
+                _delete(self.path)
+                self._connect()
+        except sa.exc.DatabaseError as error:
+            if "locked" in str(error):
+                raise Refused("unavailable", f"Another program uses {self.path}.") from error
+            # Not a database, or one that was torn: begin anew.
+            self.close()
+            _delete(self.path)
+            self._connect()
+        self._create()
+
+    def _connect(self) -> None:
+        self._recent: dict[str, dict[tuple[Any, ...], Any]] = {}
+        self._unclean = Path(f"{self.path}-wal").exists()
+        self._writer = open_engine(self.path, synchronous=self._synchronous)
+        self._readers = open_engine(self.path, synchronous=self._synchronous, readonly=True)
+        with self._writer.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+        self._driver = driver
+        # No sealed value is ever here, so freed pages need no zeroing.
+        self._driver.execute("PRAGMA secure_delete=OFF")
+
+    def _usable(self) -> bool:
+        """Whether the file is empty, or whole and made for these tables."""
+        with self._writer.connect() as connection:
+            made_for = connection.exec_driver_sql("PRAGMA user_version").scalar()
+            empty = connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema").scalar() == 0
+            if empty or made_for != self._shape():
+                return empty
+            return not self._unclean or connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok"
+
+    def _create(self) -> None:
+        with self._writing, self._writer.begin() as tx:
+            for text in self._ddl():
+                tx.exec_driver_sql(text)
+            tx.exec_driver_sql("INSERT OR IGNORE INTO derivation (id, cursor) VALUES (1, 0)")
+            tx.exec_driver_sql(f"PRAGMA user_version = {self._shape()}")
+
+    def _ddl(self) -> list[str]:
+        found = [_text(CreateTable(_derivation, if_not_exists=True))]
+        for table in self._tables:
+            found += self._sql[table.name].ddl
+        return found
+
+    def _shape(self) -> int:
+        """A number for the tables as declared: other columns, keys or indexes give another one."""
+        return zlib.crc32("\n".join(self._ddl()).encode()) & 0x7FFFFFFF or 1
+
+    # Reading.
+
+    def _remember(self, work: Work) -> None:
+        """Nobody else writes, so what a unit of work saw and wrote is what stands there."""
+        for name, seen in work.seen.items():
+            recent = self._recent.setdefault(name, {})
+            if len(recent) > _RECENT:
+                recent.clear()
+            recent.update(seen)
+
+    def _load(self, table: Table[Any], key: tuple[Any, ...]) -> Any:
+        recent = self._recent.get(table.name)
+        if recent is not None and key in recent:
+            return recent[key]
+        sql = self._sql[table.name]
+        with self._writing:
+            found = self._driver.execute(sql.get, key).fetchone()
+        return None if found is None else sql.codec.row(found)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
+        with self._gate.together():
+            connection = self._readers.raw_connection()
+            try:
+                yield connection.driver_connection
+            finally:
+                connection.close()
+
+
+class _Statements:
+    """The statements of one table, as texts for the driver."""
+
+    def __init__(self, table: Table[Any]) -> None:
+        self.codec = Codec(table)
+        self._table = _sql_table(table, self.codec.columns)
+        self.pages: dict[tuple[Any, ...], str] = {}
+        columns = self._table.c
+        key = [columns[name] for name in table.key]
+        matches = [column == sa.bindparam(f"k_{column.name}") for column in key]
+        self.get = _text(sa.select(self._table).where(*matches))
+        self.delete = _text(sa.delete(self._table).where(*matches))
+        self.every = _text(sa.select(self._table).order_by(*key))
+        new = insert(self._table).values({c.name: sa.bindparam(c.name) for c in columns})
+        others = {c.name: new.excluded[c.name] for c in columns if c.name not in table.key}
+        self.upsert = _text(
+            new.on_conflict_do_update(index_elements=list(table.key), set_=others)
+            if others
+            else new.on_conflict_do_nothing()
+        )
+        self.ddl = [_text(CreateTable(self._table, if_not_exists=True))]
+        self.ddl += [_text(CreateIndex(index, if_not_exists=True)) for index in _ordered(self._table)]
+
+    def page(self, where: tuple[str, ...], order: str, descending: bool, signs: tuple[str, ...]) -> str:
+        """The text of a page: equal to `where`, then bounds on `order`, then the limit."""
+        columns, column = self._table.c, self._table.c[order]
+        query = sa.select(self._table)
+        for name in where:
+            query = query.where(columns[name] == sa.bindparam(f"w_{name}"))
+        for place, sign in enumerate(signs):
+            query = query.where(column.op(sign)(sa.bindparam(f"b_{place}", type_=column.type)))
+        if column.nullable:
+            query = query.where(column.is_not(None))
+        query = query.order_by(column.desc() if descending else column.asc())
+        # Written here, since the dialect would add an OFFSET.
+        return f"{_text(query)} LIMIT ?"
+
+
+def _sql_table(table: Table[Any], columns: Sequence[Column]) -> sa.Table:
+    whole = len(table.key) == 1 and next(c for c in columns if c.name == table.key[0]).sort == "int"
+    sorts = {"int": sa.Integer, "str": sa.Text, "bool": sa.Integer, "json": sa.Text}
+    made = sa.Table(
+        table.name,
+        sa.MetaData(),
+        *(
+            sa.Column(
+                column.name,
+                sorts[column.sort](),
+                nullable=column.nullable and column.name not in table.key,
+            )
+            for column in columns
+        ),
+        sa.PrimaryKeyConstraint(*table.key),
+        info={"state": "derived"},
+        sqlite_with_rowid=whole,
+    )
+    for names in table.indexes:
+        sa.Index(f"{table.name}_{'_'.join(names)}", *(made.c[name] for name in names))
+    return made
+
+
+def _ordered(table: sa.Table) -> list[sa.Index]:
+    return sorted(table.indexes, key=lambda index: str(index.name))
+
+
+def _text(statement: Any) -> str:
+    return str(statement.compile(dialect=_DIALECT))
+
+
+class _Gate:
+    """Many readers together, or one alone who changes the file under them."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside = 0
+        self._closed = False
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        with self._changed:
+            while self._closed:
+                self._changed.wait()
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._changed:
+            while self._closed:
+                self._changed.wait()
+            self._closed = True
+            while self._inside:
+                self._changed.wait()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._closed = False
+                self._changed.notify_all()
+
+
+def _delete(path: Path) -> None:
+    for companion in _COMPANIONS:
+        _unlink(path, companion)
+
+
+def _unlink(path: Path, companion: str) -> None:
+    Path(f"{path}{companion}").unlink(missing_ok=True)
