@@ -53,8 +53,9 @@ class Child:
                 os.killpg(self._popen.pid, number)
 
     def last_words(self, lines: int = 3) -> str:
-        """The last lines it printed."""
+        """The last lines it printed that say anything."""
         with self.text.open("rb") as text:
             text.seek(max(0, self.text.stat().st_size - 4000))
             said = text.read().decode(errors="replace").splitlines()
-        return " / ".join(line.strip() for line in said[-lines:] if line.strip())
+        words = [line.strip() for line in said if any(letter.isalnum() for letter in line)]
+        return " / ".join(words[-lines:])
