@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import random
+import socket
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -304,3 +309,51 @@ def test_the_bank_never_runs_dry(origin: Origin, tmp_path: Path) -> None:
             taken[edit.__name__] += 1
     assert run_tests(clone.folder, tmp_path).succeeded
     assert set(taken.values()) == {12}
+
+
+# What the demo says before it starts anything.
+
+
+def refused(*arguments: str, path: str | None = None) -> str:
+    """The one sentence with which the demo ends, with exit status 2."""
+    environment = os.environ | ({"PATH": path} if path else {})
+    done = subprocess.run(
+        [sys.executable, "-m", "demo", *arguments],
+        cwd=town.SEED_TREE.parents[1],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_a_port_in_use_is_said_in_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"Port {port} is in use." in refused("--folder", str(tmp_path), "--port", str(port))
+
+
+def test_a_missing_git_is_said_in_one_sentence(tmp_path: Path) -> None:
+    assert "needs git" in refused("--folder", str(tmp_path), path=str(tmp_path))
+
+
+def test_a_missing_ledger_is_said_in_one_sentence(tmp_path: Path) -> None:
+    assert "no ledger" in refused("--folder", str(tmp_path), "--ledger", str(tmp_path / "none.jsonl"))
+
+
+def test_a_folder_that_no_demo_made_is_never_emptied(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    assert "was not made by the demo" in refused("--folder", str(tmp_path), "--fresh")
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_two_demos_in_one_folder_are_one_too_many(tmp_path: Path) -> None:
+    (tmp_path / "town.json").write_text("{}")
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "A demo already runs" in refused("--folder", str(tmp_path))
