@@ -80,6 +80,7 @@ class Follower:
 
     def run(self, stop: threading.Event, wake: threading.Event) -> None:
         """Follow until `stop` is set; `wake` says that there may be something new. For a thread."""
+        self._tell(self._derived.cursor())
         while not stop.is_set():
             try:
                 self.catch_up()

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from deploytrail.facts.entry import Entry
-from deploytrail.projections.reading import moment, person, repository, sha, text, whole
+from deploytrail.projections.reading import items, moment, person, repository, sha, text, whole
 from deploytrail.projections.tables import Rows, Table
 from deploytrail.projections.words import verdict
 
@@ -25,7 +25,10 @@ class Review(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A change. `titled` is the entry that holds its newest title; `state` is open, merged or abandoned."""
+    """A change. `titled` is the entry that holds its newest title; `state` is open, merged or abandoned.
+
+    `commits` is how many it had when it was merged; `sha` what it was merged as, `head` its last own commit.
+    """
 
     repository: str
     number: int
@@ -40,6 +43,7 @@ class Change(msgspec.Struct, frozen=True):
     sha: str | None = None
     head: str | None = None
     base: str | None = None
+    commits: int | None = None
     reviews: list[Review] = []
 
     def approvers(self) -> list[str]:
@@ -99,6 +103,7 @@ def _state(old: Change, kind: str, data: dict[str, Any], at: int) -> dict[str, A
             "sha": sha(data, "sha") or old.sha,
             "merged_by": person(data, "merged_by") or old.merged_by,
             "merged_at": at,
+            "commits": whole(data, "commits") or len(items(data, "commits")) or old.commits,
         }
     return found
 

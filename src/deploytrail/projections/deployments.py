@@ -31,7 +31,7 @@ from deploytrail.projections.deployment_rows import (
 from deploytrail.projections.environments import settle
 from deploytrail.projections.join import SHORTEST_SHA, distance, join
 from deploytrail.projections.reading import moment, text, whole
-from deploytrail.projections.tables import Rows, Table
+from deploytrail.projections.tables import Readable, Rows, Table
 
 _KINDS: Final = frozenset({"deployment.started", "deployment.step", "deployment.finished"})
 _JOBS: Final = frozenset({"job.started", "job.finished"})
@@ -57,7 +57,7 @@ class Deployments:
             _separate(entry.data, rows)
 
 
-def home(report: int, rows: Rows) -> str:
+def home(report: int, rows: Readable) -> str:
     """The key of the deployment that a report, by its first entry, is part of."""
     joined = rows.get(JOINED, str(report))
     return joined.deployment if joined else str(report)

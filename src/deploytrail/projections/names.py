@@ -13,7 +13,7 @@ import msgspec
 
 from deploytrail.facts.entry import Entry
 from deploytrail.projections.reading import repository, tail, text, texts, whole
-from deploytrail.projections.tables import Rows, Table
+from deploytrail.projections.tables import Readable, Rows, Table
 
 # A declaration may name this many of each.
 MAX_NAMES: Final = 200
@@ -62,19 +62,19 @@ NAMES: Final = Table("name", Name, ("sort", "told"))
 REPOSITORIES: Final = Table("declared_repository", Repository, ("repository",))
 
 
-def environment_of(told: str, rows: Rows) -> str:
+def environment_of(told: str, rows: Readable) -> str:
     """The environment that a told name means."""
     found = rows.get(NAMES, "environment", told.lower())
     return found.declared if found else told
 
 
-def service_named(told: str, rows: Rows) -> str:
+def service_named(told: str, rows: Readable) -> str:
     """The service that a told name means."""
     found = rows.get(NAMES, "service", told.lower())
     return found.declared if found else told
 
 
-def service_of(data: dict[str, Any], rows: Rows) -> str | None:
+def service_of(data: dict[str, Any], rows: Readable) -> str | None:
     """The service that a fact is about, as far as it says; at last the repository's own name."""
     told, where = text(data, "service"), repository(text(data, "repository"))
     by_repository = services_in(where, rows) if where else []
@@ -88,7 +88,7 @@ def service_of(data: dict[str, Any], rows: Rows) -> str | None:
     return service_named(where.rpartition("/")[2], rows) if where and not by_repository else None
 
 
-def services_in(where: str, rows: Rows) -> list[str]:
+def services_in(where: str, rows: Readable) -> list[str]:
     """The declared services of a repository, in its one spelling."""
     found = rows.get(REPOSITORIES, where)
     if found is None and (short := tail(where)) != where:
@@ -96,7 +96,7 @@ def services_in(where: str, rows: Rows) -> list[str]:
     return found.services if found else []
 
 
-def place_of(entry: Entry, rows: Rows) -> tuple[str | None, str | None]:
+def place_of(entry: Entry, rows: Readable) -> tuple[str | None, str | None]:
     """The service and the environment that an entry is about, as far as it says."""
     environment = text(entry.data, "environment")
     return service_of(entry.data, rows), environment_of(environment, rows) if environment else None

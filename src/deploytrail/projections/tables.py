@@ -44,11 +44,15 @@ class Table(Generic[R]):
         )
 
 
-class Rows(Protocol):
-    """The rows that a fold may read and write: what is put is seen by the next get."""
+class Readable(Protocol):
+    """Rows that can be read by key."""
 
     def get(self, table: Table[R], *key: str | int) -> R | None:
         """The row with this key."""
+
+
+class Rows(Readable, Protocol):
+    """The rows that a fold may read and write: what is put is seen by the next get."""
 
     def put(self, table: Table[R], row: R) -> None:
         """Insert or replace."""

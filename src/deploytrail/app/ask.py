@@ -1,0 +1,163 @@
+"""Questions of pages, answered from rows by key or index, with sealed texts opened for those who may look.
+
+No question scans a table, counts rows or skips over them, so that it takes as long in a large house as in a
+small one.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from deploytrail.app.deployed import Deployed
+from deploytrail.app.disclose import Disclosing
+from deploytrail.app.follow import FollowerState
+from deploytrail.app.places import Places
+from deploytrail.app.ports import Clock, Derived, Log
+from deploytrail.app.shown import Opener
+from deploytrail.app.tiles import TileReader
+from deploytrail.app.trails import Trails
+from deploytrail.app.views import (
+    AttentionView,
+    DeploymentView,
+    EnvironmentView,
+    Filter,
+    LogView,
+    TrailPage,
+)
+from deploytrail.errors import Refused
+from deploytrail.facts.entry import Entry, read
+from deploytrail.projections.attention import SET_ASIDE
+from deploytrail.tlog.hashes import leaf_hash
+from deploytrail.tlog.proofs import inclusion_proof
+from deploytrail.tlog.receipt import Receipt
+
+
+class Sealed(Protocol):
+    """How signing stands: `state` is "signed", "behind" or "refused"; `signed_at` in UTC milliseconds."""
+
+    state: str
+    words: str
+    signed_at: int | None
+
+    @property
+    def vkey(self) -> str:
+        """The verifier key of the log."""
+
+
+class Followed(Protocol):
+    """A follower, as far as the status page asks."""
+
+    @property
+    def state(self) -> FollowerState:
+        """How far it is, and why it stopped."""
+
+
+class Ask:
+    """Answers questions. All methods block; call them in threads.
+
+    `refused` gives how many deliveries were turned away since the start.
+    """
+
+    def __init__(
+        self,
+        *,
+        log: Log,
+        derived: Derived,
+        disclose: Disclosing,
+        sealer: Sealed,
+        clock: Clock,
+        origin: str,
+        followers: Sequence[Followed] = (),
+        refused: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._log, self._derived, self._disclose = log, derived, disclose
+        self._sealer, self._clock, self._origin = sealer, clock, origin
+        self._followers, self._refused = followers, refused
+        self._opener = Opener(log, derived, disclose)
+        self._trails = Trails(derived, self._opener)
+        self._deployed = Deployed(derived, self._opener)
+        self._places = Places(derived, self._opener)
+
+    def trail(self, filter: Filter, below: int | None, above: int | None, limit: int) -> TrailPage:
+        """Lines of the trail that match, newest first, with above < index < below."""
+        signed = self._log.checkpoint()
+        return self._trails.page(filter, below, above, limit, signed.size if signed else 0)
+
+    def deployment(self, key: str) -> DeploymentView | None:
+        """One deployment by its key, also by the key of a report that was joined into it."""
+        return self._deployed.view(key, self._log.checkpoint())
+
+    def environments(self) -> list[EnvironmentView]:
+        """What runs where, by rank, then name; environments that nobody declared last."""
+        return self._places.views()
+
+    def log(self) -> LogView:
+        """The state of the log, of signing and of the followers."""
+        head, signed = self._log.head(), self._log.checkpoint()
+        at = self._sealer.signed_at
+        return LogView(
+            origin=self._origin,
+            vkey=self._sealer.vkey,
+            size=head.size,
+            root=b64encode(head.root).decode(),
+            checkpoint_size=signed.size if signed else None,
+            checkpoint_root=b64encode(signed.root).decode() if signed else None,
+            checkpoint_note=signed.note.decode() if signed else None,
+            signed_ms_ago=max(0, self._clock.now() - at) if at is not None else None,
+            signer=self._sealer.state,
+            signer_words=self._sealer.words,
+            followers=[(s.name, s.size, s.words) for f in self._followers if (s := f.state)],
+            refused_deliveries=self._refused(),
+        )
+
+    def attention(self, below: int | None, limit: int) -> list[AttentionView]:
+        """Deliveries that were set aside, newest first."""
+        rows = self._derived.page(SET_ASIDE, order="index", below=below, limit=max(1, limit))
+        return [
+            AttentionView(
+                index=row.index,
+                source=row.source,
+                event=row.event,
+                reason=row.reason,
+                size=row.size,
+                received_at=row.received_at,
+                delivery_id=row.delivery_id,
+                kept=self._disclose.kept(row.index),
+            )
+            for row in rows
+        ]
+
+    def entry(self, index: int) -> tuple[Entry, bytes, bytes] | None:
+        """One entry, its leaf hash and its bytes. Refused("untrue") if the bytes do not give the hash."""
+        rows = self._log.entries(index, index + 1)
+        if not rows:
+            return None
+        row = rows[0]
+        if leaf_hash(row.body) != row.leaf:
+            raise Refused(
+                "untrue",
+                f"Entry {index} is damaged: its bytes do not give its hash. See `deploytrail fsck`.",
+            )
+        return read(row.body), row.leaf, row.body
+
+    def opened(self, index: int) -> dict[str, Any]:
+        """What the sealed fields of an entry open to, by path ("data.title", "labels")."""
+        return self._disclose.texts([index]).get(index, {})
+
+    def receipt(self, index: int) -> bytes:
+        """The .tlog-proof of an entry. Refused: "not-found", or "unavailable" while it is not signed."""
+        if index < 0 or index >= self._log.head().size:
+            raise Refused("not-found", f"The log has no entry {index} yet.")
+        signed = self._log.checkpoint()
+        if signed is None or index >= signed.size:
+            raise Refused(
+                "unavailable", f"Entry {index} is recorded, but not signed yet. Ask again in a second."
+            )
+        proof = inclusion_proof(index, signed.size, TileReader(self._log))
+        return Receipt(index, tuple(proof), signed.note).encode()
+
+    def projected(self) -> int:
+        """How many entries the pages know of."""
+        return self._derived.cursor()

@@ -1,0 +1,239 @@
+"""Pages of the trail: which entries match, newest first, and what each line shows.
+
+Every page is served by one index in the order of the log. With several filters the rarest-looking one leads
+and the others are looked at in its rows, in steps of a fixed size: after so many steps the page ends, and
+"older" goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from operator import attrgetter
+from typing import Any, Final, cast
+
+from deploytrail.app.ports import Derived
+from deploytrail.app.shown import Opener, Shown, fields, persons, texts
+from deploytrail.app.views import Filter, Mark, Proof, TrailPage, TrailRow, Who
+from deploytrail.projections.deployment_rows import DEPLOYMENTS, Deployment
+from deploytrail.projections.deployments import home
+from deploytrail.projections.names import ENVIRONMENTS, SERVICES, environment_of, service_named
+from deploytrail.projections.reading import milliseconds
+from deploytrail.projections.trail import OPTIONS, TRAIL, TrailEntry
+
+# The filter that leads, if it is set: whoever and whatever is rarest.
+_LEADS: Final = ("actor", "service", "outcome", "kind", "environment")
+_STEP: Final = 500
+_STEPS: Final = 20
+MAX_PAGE: Final = 1_000
+MAX_OPTIONS: Final = 200
+_LIVE: Final = ("running", "waiting")
+
+
+class Trails:
+    """Reads pages of the trail."""
+
+    def __init__(self, derived: Derived, opener: Opener) -> None:
+        self._derived, self._opener = derived, opener
+
+    def page(
+        self, wanted: Filter, below: int | None, above: int | None, limit: int, signed: int
+    ) -> TrailPage:
+        """At most `limit` lines with above < index < below, newest first; `signed` is the published size.
+
+        What filters offer comes with pages that have no lower bound, since only those have a form.
+        """
+        up_to = self._derived.cursor()
+        entries, older = self._matching(wanted, below, above, max(1, min(limit, MAX_PAGE)))
+        rows = self._rows(entries, signed)
+        if above is not None:
+            return TrailPage(rows=rows, up_to=up_to, older=older)
+        return TrailPage(
+            rows=rows,
+            up_to=up_to,
+            older=older,
+            services=sorted({service_named(name, self._derived) for name in self._options("service")}),
+            environments=sorted({environment_of(n, self._derived) for n in self._options("environment")}),
+            actors=self._actors(),
+            kinds=sorted(self._options("kind")),
+        )
+
+    def _options(self, sort: str) -> list[str]:
+        found = self._derived.page(OPTIONS, where={"sort": sort}, order="last", limit=MAX_OPTIONS)
+        return [option.name for option in found]
+
+    def _actors(self) -> list[Who]:
+        people = self._opener.people(self._options("actor")).values()
+        return sorted(people, key=lambda who: ((who.name or who.login or "~").lower(), who.id))
+
+    # Which entries.
+
+    def _matching(
+        self, wanted: Filter, below: int | None, above: int | None, limit: int
+    ) -> tuple[list[TrailEntry], int | None]:
+        """The entries that match, and the index to go on below, if there may be more."""
+        spelled = self._spelled(wanted)
+        lead = next((column for column in _LEADS if column in spelled), None)
+        rest = {column: names for column, names in spelled.items() if column != lead}
+        found: list[TrailEntry] = []
+        many = limit + 1 if not rest else _STEP
+        for _ in range(_STEPS):
+            rows, below = self._step(lead, spelled, below, above, many)
+            found += (row for row in rows if all(getattr(row, c) in names for c, names in rest.items()))
+            if len(found) > limit:
+                return found[:limit], found[limit - 1].index
+            if below is None:
+                return found, None
+        return found, below
+
+    def _step(
+        self,
+        lead: str | None,
+        spelled: dict[str, list[str]],
+        below: int | None,
+        above: int | None,
+        many: int,
+    ) -> tuple[list[TrailEntry], int | None]:
+        """The next rows of the leading filter, and where to go on below; None at the end."""
+        wheres: list[dict[str, str]] = [{lead: name} for name in spelled[lead]] if lead else [{}]
+        pages = [
+            self._derived.page(TRAIL, where=where, order="index", below=below, above=above, limit=many)
+            for where in wheres
+        ]
+        merged = list(heapq.merge(*pages, key=attrgetter("index"), reverse=True))
+        full = [page[-1].index for page in pages if len(page) == many]
+        if not full:
+            return merged, None
+        # Below the highest end of a full page some names may be missing.
+        end = max(full)
+        return [row for row in merged if row.index >= end], end
+
+    def _spelled(self, wanted: Filter) -> dict[str, list[str]]:
+        """Each filter that is set, with every name that means the same, also from before it was declared."""
+        found = {
+            column: [name]
+            for column in _LEADS
+            if (name := getattr(wanted, column)) is not None and name != ""
+        }
+        if "service" in found:
+            declared = service_named(found["service"][0], self._derived)
+            service = self._derived.get(SERVICES, declared)
+            found["service"] = _names(declared, service.aliases if service else ())
+        if "environment" in found:
+            declared = environment_of(found["environment"][0], self._derived)
+            environment = self._derived.get(ENVIRONMENTS, declared)
+            found["environment"] = _names(declared, environment.aliases if environment else ())
+        return found
+
+    # What each line shows.
+
+    def _rows(self, entries: list[TrailEntry], signed: int) -> list[TrailRow]:
+        opened = self._opener.entries(entry.index for entry in entries)
+        people = self._opener.people(
+            subject for entry in entries for subject in _subjects(entry, opened.get(entry.index))
+        )
+        known: dict[str, Deployment | None] = {}
+        return [
+            self._row(entry, opened[entry.index], people, known, signed)
+            for entry in entries
+            if entry.index in opened
+        ]
+
+    def _row(
+        self,
+        entry: TrailEntry,
+        shown: Shown,
+        people: dict[str, Who],
+        known: dict[str, Deployment | None],
+        signed: int,
+    ) -> TrailRow:
+        fact, clear = shown.entry, fields(shown.entry.data)
+        deployment = self._deployment(entry.report, known)
+        version = clear.get("version")
+        told_by = fact.actor is None and entry.actor is not None
+        row: dict[str, Any] = {
+            "mark": entry.mark,
+            "version": version if isinstance(version, str) else None,
+            "fields": clear,
+        }
+        if deployment is not None and fact.kind.startswith("deployment."):
+            row |= _as_deployed(entry, deployment, clear, self._replaced(deployment, known))
+        return TrailRow(
+            index=entry.index,
+            kind=entry.kind,
+            source=fact.source,
+            received_at=milliseconds(fact.received_at) or 0,
+            occurred_at=milliseconds(fact.occurred_at),
+            actor=people.get(entry.actor) if entry.actor else None,
+            # Whom a source names in passing, it only asserts.
+            attribution="asserted" if told_by else fact.attribution,
+            service=service_named(entry.service, self._derived) if entry.service else None,
+            environment=environment_of(entry.environment, self._derived) if entry.environment else None,
+            deployment=deployment.key if deployment else None,
+            texts=texts(shown),
+            people={
+                name: people[subject] for name, subject in persons(fact.data).items() if subject in people
+            },
+            proof=proof_of(shown, signed),
+            **row,
+        )
+
+    def _deployment(self, report: int | None, known: dict[str, Deployment | None]) -> Deployment | None:
+        return self._known(home(report, self._derived), known) if report is not None else None
+
+    def _replaced(self, row: Deployment, known: dict[str, Deployment | None]) -> str | None:
+        replaced = self._known(row.replaced, known) if row.replaced else None
+        return label(replaced) if replaced else None
+
+    def _known(self, key: str, known: dict[str, Deployment | None]) -> Deployment | None:
+        if key not in known:
+            known[key] = self._derived.get(DEPLOYMENTS, key)
+        return known[key]
+
+
+def _as_deployed(
+    entry: TrailEntry, row: Deployment, clear: dict[str, Any], replaced: str | None
+) -> dict[str, Any]:
+    """What the whole deployment adds to one of its lines: type, version, what it replaced, a truer mark."""
+    found: dict[str, Any] = {
+        "mark": mark_in(entry.kind, entry.mark, row),
+        "fields": {**clear, "type": row.type},
+        "version": clear.get("version") or row.version or (row.sha[:7] if row.sha else None),
+    }
+    if entry.kind != "deployment.step":
+        found["replaced"] = replaced
+    return found
+
+
+def mark_in(kind: str, mark: str, row: Deployment) -> Mark:
+    """An entry's mark, now that more of its deployment is known: what ended does not turn any more."""
+    if kind == "deployment.finished" and mark == "succeeded" and row.type == "rollback":
+        return "rolledback"
+    if kind == "deployment.started" or mark in _LIVE:
+        return cast(Mark, row.status) if row.status in _LIVE else "note"
+    return cast(Mark, mark)
+
+
+def label(row: Deployment) -> str | None:
+    """What a deployment made run, in as few signs as tell it apart."""
+    if row.version:
+        return row.version
+    if row.sha:
+        return row.sha[:7]
+    return row.artifact
+
+
+def proof_of(shown: Shown, signed: int) -> Proof:
+    """How well an entry is proven; "broken" when its bytes are not those of its leaf."""
+    if not shown.true:
+        return "broken"
+    return "signed" if shown.index < signed else "recorded"
+
+
+def _names(declared: str, aliases: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys([declared, *aliases]))
+
+
+def _subjects(entry: TrailEntry, shown: Shown | None) -> set[str]:
+    found = set(persons(shown.entry.data).values()) if shown else set()
+    return found | {entry.actor} if entry.actor else found
