@@ -92,6 +92,29 @@ def test_what_is_not_asked_is_not_answered() -> None:
     assert [check.number for check in verify_log(serve(FILES), VERIFIERS)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize(
+    ("size", "told"), [(0, "0 tiles."), (1, "1 tiles."), (256, "2 tiles."), (600, "4 tiles.")]
+)
+def test_what_was_looked_at_is_counted(size: int, told: str) -> None:
+    checks = {check.number: check for check in verify_log(serve(TREE.files(size)), VERIFIERS)}
+    assert checks[2].detail == told
+    assert checks[4].detail == f"{size} entries."
+
+
+def test_all_that_is_wrong_in_one_tile_is_one_fault() -> None:
+    changed = {**FILES, "tile/1/000.p/2": bytes(64)}
+    detail = checks_of(changed)[2].detail
+    assert detail == "tile/1/000.p/2 disagrees with tile/0/000. So do 1 more of its hashes."
+
+
+def test_a_missing_hash_tile_leaves_its_entries_without_a_place() -> None:
+    files = {path: data for path, data in FILES.items() if path != "tile/0/001"}
+    checks = checks_of(files)
+    assert checks[2].detail == "tile/0/001: There is no tile/0/001."
+    assert checks[4].detail == "tile/entries/001: its hash tile could not be read."
+    assert checks[3].ok is None
+
+
 def test_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
     list(verify_log(serve(FILES), VERIFIERS, progress=lambda done, size: told.append((done, size))))
@@ -254,6 +277,43 @@ def test_a_log_out_of_reach_is_not_called_false(code: str, at: str) -> None:
     with pytest.raises(Refused) as refused:
         list(verify_log(fetch, VERIFIERS))
     assert refused.value.code == code
+
+
+def test_entries_out_of_reach_are_not_called_withheld() -> None:
+    def fetch(path: str) -> bytes:
+        if "entries" in path:
+            raise Refused("unavailable", "Try again later.")
+        return FILES[path]
+
+    with pytest.raises(Refused) as refused:
+        list(verify_log(fetch, VERIFIERS))
+    assert refused.value.code == "unavailable"
+
+
+def test_a_log_that_goes_out_of_reach_before_the_last_checks() -> None:
+    """The consistency proof reads tiles a second time."""
+    fetched: set[str] = set()
+
+    def fetch(path: str) -> bytes:
+        if path in fetched and path.startswith("tile/0"):
+            raise Refused("unavailable", "Try again later.")
+        fetched.add(path)
+        return FILES[path]
+
+    checks = verify_log(fetch, VERIFIERS, OLDER)
+    assert [next(checks).ok for _ in range(4)] == [True] * 4
+    with pytest.raises(Refused) as refused:
+        next(checks)
+    assert refused.value.code == "unavailable"
+
+
+def test_a_decoder_that_cannot_work_is_not_a_false_entry() -> None:
+    def broken(entry: bytes) -> None:
+        raise Refused("unavailable", "No decoder.")
+
+    with pytest.raises(Refused) as refused:
+        list(verify_log(serve(FILES), VERIFIERS, decode=broken))
+    assert refused.value.code == "unavailable"
 
 
 def test_a_refused_hash_tile_is_not_called_false() -> None:

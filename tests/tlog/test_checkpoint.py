@@ -91,6 +91,7 @@ def test_a_text_that_is_read_prints_the_same(text: str) -> None:
         ("a", -1, b"r" * 32),
         ("a", MAX_SIZE + 1, b"r" * 32),
         ("a", 1, b"r" * 31),
+        ("a", 1, b"r" * 33),
         ("a", 1, b""),
         ("a", 0, b"r" * 32),
     ],

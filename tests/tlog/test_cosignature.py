@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploytrail.errors import Refused
 from deploytrail.tlog import cosignature, note
@@ -36,6 +37,17 @@ def test_the_time_is_signed(key: CosigningKey, at: int) -> None:
     assert cosignature.verify(key.verifier, TEXT, signature) == at
     untrue(key, TEXT, (at - 1).to_bytes(8, "big") + signature[8:])
     untrue(key, TEXT, (2**63 + at).to_bytes(8, "big") + signature[8:])
+
+
+@pytest.mark.parametrize(("at", "good"), [(0, True), (2**63 - 1, True), (2**63, False), (2**64 - 1, False)])
+def test_a_time_beyond_all_clocks_is_refused_although_signed(at: int, good: bool) -> None:
+    private = Ed25519PrivateKey.from_private_bytes(SEED)
+    signed = at.to_bytes(8, "big") + private.sign(f"cosignature/v1\ntime {at}\n{TEXT}".encode())
+    key = KEYS[ED25519_COSIGNATURE]
+    if good:
+        assert cosignature.verify(key.verifier, TEXT, signed) == at
+    else:
+        untrue(key, TEXT, signed)
 
 
 @both

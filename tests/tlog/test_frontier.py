@@ -142,5 +142,6 @@ def test_frontiers_that_cannot_be(size: int, nodes: tuple[bytes, ...]) -> None:
 
 @pytest.mark.parametrize("odd", [b"", b"n" * 31, b"n" * 33])
 def test_a_leaf_that_is_no_hash_is_refused(odd: bytes) -> None:
-    with pytest.raises(Refused):
-        grown(3).extend([LEAVES[3], odd])
+    for leaves in ([odd], [LEAVES[3], odd], [odd, LEAVES[3]], [odd, odd, odd]):
+        with pytest.raises(Refused):
+            grown(3).extend(leaves)

@@ -55,6 +55,11 @@ def test_decimals(number: int) -> None:
     assert spelling.read_decimal(str(number)) == number
 
 
+@pytest.mark.parametrize("number", [0, 1, 10, 10**18, MAX_SIZE])
+def test_decimals_at_the_limits(number: int) -> None:
+    assert spelling.read_decimal(str(number)) == number
+
+
 @pytest.mark.parametrize("text", DECIMAL_TRAPS)
 def test_other_spellings_of_numbers(text: str) -> None:
     with pytest.raises(Refused) as refused:

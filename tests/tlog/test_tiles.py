@@ -24,6 +24,15 @@ def test_paths_are_read_back(tile: Tile) -> None:
     assert refused.value.code == "not-found"
 
 
+def test_tiles_and_bundles_are_told_apart() -> None:
+    assert tiles.parse("tile/63/000") == Tile(63, 0, 256)
+    assert tiles.parse_entries("tile/entries/000.p/3") == Tile(tiles.ENTRIES, 0, 3)
+    for parse, path in ((tiles.parse, "tile/entries/000"), (tiles.parse_entries, "tile/0/000")):
+        with pytest.raises(Refused) as refused:
+            parse(path)
+        assert refused.value.code == "not-found"
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -66,6 +66,23 @@ def test_texts_that_are_no_verifier_key(vkey: str) -> None:
     assert refused.value.code == "bad-input"
 
 
+@pytest.mark.parametrize("name", ["", "a b", "a\u2028b", "a\nb"])
+def test_names_that_no_key_can_have(name: str) -> None:
+    public = KEY.verifier.public
+    key_id = key_id_of(name, public, ED25519)
+    with pytest.raises(Refused):
+        Verifier.of(name, public)
+    with pytest.raises(Refused):
+        Verifier(name, key_id, public, ED25519)
+    with pytest.raises(Refused):
+        Verifier.parse(f"{name}+{key_id:08x}+{BLOB}")
+
+
+def test_a_name_that_cannot_be_written() -> None:
+    with pytest.raises(Refused):
+        Verifier.of("\ud800", KEY.verifier.public)
+
+
 @pytest.mark.parametrize("kind", [0, 2, 5, 255, 257, -1])
 def test_kinds_that_are_not_known(kind: int) -> None:
     with pytest.raises(Refused):

@@ -110,11 +110,10 @@ def unbundle(data: bytes, count: int) -> list[bytes]:
     for _ in range(count):
         start = at + 2
         at = start + int.from_bytes(data[at:start], "big")
-        if at > len(data) or start > len(data):
-            raise Refused("bad-input", f"The bundle ends within entry {len(entries)} of {count}.")
         entries.append(data[start:at])
+    # Where the data ended early, `at` is behind its end for good: no length is negative.
     if at != len(data):
-        raise Refused("bad-input", f"The bundle has {len(data) - at} bytes more than {count} entries.")
+        raise Refused("bad-input", f"{count} entries do not fill the bundle's {len(data):,} bytes exactly.")
     return entries
 
 
