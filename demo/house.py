@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from demo.children import Child
-from demo.faults import Fault
+from demo.faults import Ended, Fault
 from demo.pace import Pace
 from demo.pipeline import ask
 
@@ -23,11 +23,11 @@ _DEPLOYTRAIL: Final = (sys.executable, "-m", "deploytrail")
 class House:
     """Deploytrail on one port of the loopback interface, with its data in one folder."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, pace: Pace) -> None:
         self.port = port
         self.url = f"http://localhost:{port}"
         self.data = folder / "data"
-        self._folder = folder
+        self._folder, self._pace = folder, pace
         self._signer = folder / "signer"
         self._child: Child | None = None
 
@@ -51,14 +51,14 @@ class House:
             text=self._folder / "server.txt",
         )
 
-    def wait_until_ready(self, pace: Pace) -> None:
+    def wait_until_ready(self) -> None:
         """Waits until the server records. Fault if it ends, or takes more than a minute."""
         deadline = time.monotonic() + _READY_S
         while time.monotonic() < deadline:
             self.check()
             if self.answers():
                 return
-            pace.short(0.05)
+            self._pace.short(0.05)
         raise Fault(5, f"The server was not ready within {_READY_S:.0f} s; see {self._folder}/server.txt.")
 
     def answers(self) -> bool:
@@ -98,16 +98,28 @@ class House:
 
     def finished(self, command: subprocess.Popen[str]) -> str:
         """What a command printed. Fault with its words if it fails."""
-        try:
-            printed, words = command.communicate(timeout=_COMMAND_S)
-        except subprocess.TimeoutExpired:
-            command.kill()
-            command.communicate()
-            raise Fault(5, f"{_named(command)} did not end within {_COMMAND_S} s.") from None
+        deadline = time.monotonic() + _COMMAND_S
+        while True:
+            try:
+                printed, words = command.communicate(timeout=0.5)
+                break
+            except subprocess.TimeoutExpired:
+                self._wait_on(command, deadline)
         if command.returncode:
             said = (words.strip() or printed.strip() or "it said nothing").splitlines()[-1]
             raise Fault(5, f"{_named(command)} ended with status {command.returncode}: {said}")
         return printed.strip()
+
+    def _wait_on(self, command: subprocess.Popen[str], deadline: float) -> None:
+        """Lets a command go on, unless the time is over for it or for the demo."""
+        try:
+            self._pace.check()
+            if time.monotonic() > deadline:
+                raise Fault(5, f"{_named(command)} did not end within {_COMMAND_S} s.")
+        except (Ended, Fault):
+            command.kill()
+            command.communicate()
+            raise
 
     def admin(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts `deploytrail admin ...` against this house's data."""

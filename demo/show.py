@@ -119,7 +119,7 @@ class Show:
             stack.enter_context(self._own_folder())
             self._memory = Memory(self._folder)
             self._memory.put("seed", self._given.seed)
-            self._house = House(self._folder, self._given.port)
+            self._house = House(self._folder, self._given.port, self._pace)
             stack.callback(self._house.stop)
             say(
                 f"starting the house on {self._house.url} (127.0.0.1 only); everything lies in {self._folder}"
@@ -127,7 +127,7 @@ class Show:
             self._house.start()
             ground = self._ground(stack)
             try:
-                self._house.wait_until_ready(self._pace)
+                self._house.wait_until_ready()
                 self._introduce(ground)
                 self._live(ground)
             except Ended:
@@ -255,8 +255,9 @@ class Show:
             self._ledger.look()
         elif sys.stdin.isatty() and self._terminal and select.select([sys.stdin], [], [], 0)[0]:
             line = sys.stdin.readline()
-            self._ledger_file = offered()
-            if line.strip().lower() == _WORD and self._ledger_file:
+            found = offered()
+            if line.strip().lower() == _WORD and found:
+                self._ledger_file = found
                 self._load(ground)
 
     def _load(self, ground: Ground) -> None:
