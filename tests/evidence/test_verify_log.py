@@ -93,12 +93,18 @@ def test_what_is_not_asked_is_not_answered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "told"), [(0, "0 tiles."), (1, "1 tiles."), (256, "2 tiles."), (600, "4 tiles.")]
+    ("size", "told"),
+    [
+        (0, "Tiles looked at: 0."),
+        (1, "Tiles looked at: 1."),
+        (256, "Tiles looked at: 2."),
+        (600, "Tiles looked at: 4."),
+    ],
 )
 def test_what_was_looked_at_is_counted(size: int, told: str) -> None:
     checks = {check.number: check for check in verify_log(serve(TREE.files(size)), VERIFIERS)}
     assert checks[2].detail == told
-    assert checks[4].detail == f"{size} entries."
+    assert checks[4].detail == f"Entries looked at: {size}."
 
 
 def test_all_that_is_wrong_in_one_tile_is_one_fault() -> None:

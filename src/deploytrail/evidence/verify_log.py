@@ -200,7 +200,7 @@ class _Walk:
     def tiles_checked(self) -> Check:
         """Check 2."""
         count = sum(-(-(self._head.size >> at) // WIDTH) for at in range(0, 64, tiles.HEIGHT))
-        return self._answer(TILES, self._tiles, f"{count:,} tiles.")
+        return self._answer(TILES, self._tiles, f"Tiles looked at: {count:,}.")
 
     def root_checked(self) -> Check:
         """Check 3: the root from what the walk itself worked out, not from a second reading."""
@@ -217,7 +217,7 @@ class _Walk:
         """Check 4."""
         if not self._offered:
             return Check(HASHED, WORDS[HASHED], None, "Entries were not offered: hashes only.")
-        return self._answer(HASHED, self._entries, f"{self._head.size:,} entries.")
+        return self._answer(HASHED, self._entries, f"Entries looked at: {self._head.size:,}.")
 
     def decoding_checked(self) -> Check:
         """Check 6."""
@@ -225,7 +225,7 @@ class _Walk:
             return Check(DECODED, WORDS[DECODED], None, "Entries were not offered.")
         if self._bundles_missing and not self._decoding.count:
             return Check(DECODED, WORDS[DECODED], None, "Not every entry could be read.")
-        return self._answer(DECODED, self._decoding, f"{self._head.size:,} entries.")
+        return self._answer(DECODED, self._decoding, f"Entries looked at: {self._head.size:,}.")
 
     def _answer(self, number: int, faults: Faults, good: str) -> Check:
         if faults.count:
