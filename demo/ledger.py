@@ -49,6 +49,7 @@ class Ledger:
             self._say(f"the ledger was not loaded (status {status}): {self._last_words()}")
         elif self._importing:
             seconds = self._timer.ms() / 1000
+            self._facts.unlink(missing_ok=True)
             self._say(f"loaded the ledger: {self._count} facts in {seconds:.0f} s")
         else:
             self._import()

@@ -237,6 +237,8 @@ class Show:
         say(
             f"open {house.url} · the first deployments were told {self._pace.seconds():.1f} s after the start"
         )
+        if self._terminal:
+            say("sign in once, within 15 minutes, with this link:")
         link = house.link(self._terminal)
         if link:
             say(f"sign in once with the link: {link}")
