@@ -1,8 +1,8 @@
 """Pages of the trail: which entries match, newest first, and what each line shows.
 
-Every page is served by one index in the order of the log. With several filters the rarest-looking one leads
-and the others are looked at in its rows, in steps of a fixed size: after so many steps the page ends, and
-"older" goes on where it stopped.
+Every page is served by one index in the order of the log. With several filters the rarest leads and the
+others are looked at in its rows, in steps of a fixed size: after so many steps the page ends, and "older"
+goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from deploytrail.projections.names import ENVIRONMENTS, SERVICES, environment_of
 from deploytrail.projections.reading import milliseconds
 from deploytrail.projections.trail import OPTIONS, TRAIL, TrailEntry
 
-# The filter that leads, if it is set: whoever and whatever is rarest.
-_LEADS: Final = ("actor", "service", "outcome", "kind", "environment")
+_FILTERS: Final = ("actor", "service", "outcome", "kind", "environment")
 _STEP: Final = 500
 _STEPS: Final = 20
 MAX_PAGE: Final = 1_000
@@ -73,7 +72,7 @@ class Trails:
     ) -> tuple[list[TrailEntry], int | None]:
         """The entries that match, and the index to go on below, if there may be more."""
         spelled = self._spelled(wanted)
-        lead = next((column for column in _LEADS if column in spelled), None)
+        lead = self._lead(spelled, below, above, limit)
         rest = {column: names for column, names in spelled.items() if column != lead}
         found: list[TrailEntry] = []
         many = limit + 1 if not rest else _STEP
@@ -85,6 +84,19 @@ class Trails:
             if below is None:
                 return found, None
         return found, below
+
+    def _lead(
+        self, spelled: dict[str, list[str]], below: int | None, above: int | None, limit: int
+    ) -> str | None:
+        """The rarest of the filters: the one whose newest rows reach back furthest."""
+        if len(spelled) < 2:
+            return next(iter(spelled), None)
+        reach = {}
+        for column in spelled:
+            rows, end = self._step(column, spelled, below, above, limit)
+            # One that ends within this page is rarer than any that goes on.
+            reach[column] = (end is not None, end or 0, len(rows))
+        return min(reach, key=lambda column: reach[column])
 
     def _step(
         self,
@@ -112,7 +124,7 @@ class Trails:
         """Each filter that is set, with every name that means the same, also from before it was declared."""
         found = {
             column: [name]
-            for column in _LEADS
+            for column in _FILTERS
             if (name := getattr(wanted, column)) is not None and name != ""
         }
         if "service" in found:
