@@ -116,7 +116,9 @@ class MemoryLog:
 
     def entries(self, start: int, stop: int) -> list[Row]:
         """Rows of a range."""
-        return [Row(n, self.leaf_hashes[n], self.bodies[n]) for n in range(start, min(stop, len(self.bodies)))]
+        return [
+            Row(n, self.leaf_hashes[n], self.bodies[n]) for n in range(start, min(stop, len(self.bodies)))
+        ]
 
     def leaves(self, start: int, stop: int) -> bytes:
         """Leaf hashes of a range."""
@@ -177,7 +179,9 @@ class Recorder:
         sealed = seal(draft, _subject, self._random)
         index = self._log.add(sealed.entry)
         self.drafts.append(draft)
-        self.opened[index] = {path: value for told in sealed.disclosures.values() for path, (_, value) in told.items()}
+        self.opened[index] = {
+            path: value for told in sealed.disclosures.values() for path, (_, value) in told.items()
+        }
         if draft.id is not None:
             self.ids[(draft.source, draft.id)] = (index, draft)
         return Placed(index, False)
@@ -242,7 +246,9 @@ class Ask:
         found = [
             row
             for row in sorted(self.rows, key=lambda row: -row.index)
-            if (below is None or row.index < below) and (above is None or row.index > above) and _fits(row, filter)
+            if (below is None or row.index < below)
+            and (above is None or row.index > above)
+            and _fits(row, filter)
         ]
         shown = found[:limit]
         return TrailPage(

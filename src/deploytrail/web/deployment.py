@@ -142,7 +142,7 @@ def _commit_stage(view: DeploymentView) -> Stage:
     if not view.commits:
         known = view.commits_known
         text = "none new" if known else "unknown"
-        return Stage(_COMMITS, "succeeded" if known else "unproven", Markup(text), None, known)
+        return Stage(_COMMITS, "succeeded" if known else "unproven", shown(text), None, known)
     authors = list({c.author.id: c.author for c in view.commits if c.author}.values())
     signed = sum(c.attribution == "signed" for c in view.commits)
     first = Markup("{} by {}") if authors else Markup("{}")
@@ -166,7 +166,7 @@ def _review_stage(view: DeploymentView) -> Stage:
     return Stage(
         _REVIEW,
         "succeeded" if reviewed else "waiting",
-        Markup(named or "told"),
+        shown(named or "told"),
         words.people(reviewers) if reviewers else Markup("nobody reviewed"),
         reviewed,
     )
@@ -183,9 +183,7 @@ def _check_stage(view: DeploymentView, name: Markup, kinds: tuple[str, ...]) -> 
     first = (
         f"{bad} of {len(found)} failed" if bad else f"{going} running" if going else f"{len(found)} passed"
     )
-    return Stage(
-        name, mark, Markup(first), Markup(words.duration(took)) if took else None, mark == "succeeded"
-    )
+    return Stage(name, mark, shown(first), shown(words.duration(took)) if took else None, mark == "succeeded")
 
 
 def _place_stage(view: DeploymentView) -> Stage:

@@ -35,6 +35,7 @@ MAX_LINES: Final = 100_000
 # Lines read, sealed and handed in together.
 _BATCH: Final = 500
 _WEIGHT: Final = 2**20
+_PART: Final = 2**16
 # A sender who asks to wait hears after this many seconds how far it has come.
 _PATIENCE: Final = 10.0
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,180}")
@@ -164,7 +165,8 @@ class _Intake:
         try:
             return _draft(self._house, self._caller, line, key)
         except Refused as refusal:
-            return refusal
+            # A new one, without the trace that would keep the whole line in memory.
+            return Refused(refusal.code, refusal.words)
 
     def _answer(self, placed: Sequence[Placed | Refused], before: int) -> list[bytes]:
         indices = [each.index for each in placed if isinstance(each, Placed)]
@@ -223,13 +225,13 @@ async def _batches(request: Request, cut: _Cut) -> AsyncIterator[list[bytes | No
     lines = _Lines()
     batch: list[bytes | None] = []
     count = size = weight = 0
-    async for chunk in request.stream():
-        size += len(chunk)
+    async for part in _parts(request):
+        size += len(part)
         if cut.short or size > MAX_BYTES:
             # Read on without keeping anything, so that the sender hears the answer.
             cut.short = True
             continue
-        for line in lines.feed(chunk):
+        for line in lines.feed(part):
             count += 1
             if count > MAX_LINES:
                 cut.short = True
@@ -245,6 +247,13 @@ async def _batches(request: Request, cut: _Cut) -> AsyncIterator[list[bytes | No
         batch += [] if cut.short else last
     if batch:
         yield batch
+
+
+async def _parts(request: Request) -> AsyncIterator[bytes]:
+    """The body in small parts, however large the server's chunks are."""
+    async for chunk in request.stream():
+        for at in range(0, len(chunk), _PART):
+            yield chunk[at : at + _PART]
 
 
 class _Lines:

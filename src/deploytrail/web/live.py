@@ -52,14 +52,14 @@ _HEADERS: Final = [
 
 
 class Event(NamedTuple):
-    """One entry as the feed tells it: what filters ask by, and its encoded frame."""
+    """One entry as the feed tells it: what filters ask by (names as told and as declared), and its frame."""
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
-    service: str | None
-    environment: str | None
-    actor: str | None
-    kind: str
-    outcome: str | None
+    service: tuple[object, ...]
+    environment: tuple[object, ...]
+    actor: tuple[object, ...]
+    kind: tuple[object, ...]
+    outcome: tuple[object, ...]
     frame: bytes
 
 
@@ -70,11 +70,11 @@ def event_of(row: TrailRow) -> Event:
     told = row.fields.get("outcome")
     return Event(
         row.index,
-        row.service,
-        row.environment,
-        row.actor.id if row.actor else None,
-        row.kind,
-        outcome(told) if isinstance(told, str) else None,
+        (row.service, row.fields.get("service")),
+        (row.environment, row.fields.get("environment")),
+        (row.actor.id,) if row.actor else (),
+        (row.kind,),
+        (outcome(told),) if isinstance(told, str) else (),
         frame,
     )
 
@@ -82,7 +82,7 @@ def event_of(row: TrailRow) -> Event:
 def matches(event: Event, wanted: Filter) -> bool:
     """Whether a filter lets an event through; as the trail's own page decides."""
     return all(
-        asked is None or asked == getattr(event, name)
+        asked in getattr(event, name)
         for name in ("service", "environment", "actor", "kind", "outcome")
         if (asked := getattr(wanted, name)) is not None
     )

@@ -51,6 +51,8 @@ def site(house: House, settings: WebSettings) -> Starlette:
         middleware=[Middleware(Frame, settings=settings, answers=context.answers)],
         lifespan=lifespan,
     )
+    # An address is what people share: there is one for each page.
+    app.router.redirect_slashes = False
     app.state.web = context
     app.state.end_live = context.feed.close
     return app
