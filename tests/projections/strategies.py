@@ -11,8 +11,10 @@ from deploytrail.facts.kinds import KINDS
 from tests.projections.telling import MINUTE, NOON, OTHER, SHA, THIRD, entry, raw
 
 SOURCES = ["hub", "cli", "ops"]
-SERVICES = ["checkout", "cart", "mailer"]
-ENVIRONMENTS = ["production", "prd", "staging"]
+# Most facts meet in one place.
+SERVICES = ["checkout", "checkout", "checkout", "checkout", "cart", "mailer"]
+ENVIRONMENTS = ["production", "production", "production", "production", "prd", "staging"]
+OUTCOMES = ["succeeded", "succeeded", "succeeded", "failed", "cancelled"]
 REPOSITORIES = ["example.org/shop/checkout", "shop/checkout", "example.org/shop/mailer"]
 SHAS = [SHA, OTHER, THIRD, SHA[:8]]
 LOGINS = ["ada", "ben", "cleo"]
@@ -33,7 +35,6 @@ def reports(draw: st.DrawFn) -> Entry:
     fields = draw(
         _optional(
             version=st.sampled_from(["1", "2", "3"]),
-            artifact=st.sampled_from(["sha256:00112233", "sha256:44556677"]),
             commits=st.lists(
                 st.fixed_dictionaries(
                     {"sha": st.sampled_from(SHAS), "repository": st.sampled_from(REPOSITORIES)}
@@ -46,8 +47,10 @@ def reports(draw: st.DrawFn) -> Entry:
             creator=people,
         )
     )
+    if draw(st.integers(0, 3)) == 0:
+        fields["artifact"] = draw(st.sampled_from(["sha256:00112233", "sha256:44556677"]))
     if kind == "finished":
-        fields["outcome"] = draw(st.sampled_from(["succeeded", "succeeded", "failed", "cancelled"]))
+        fields["outcome"] = draw(st.sampled_from(OUTCOMES))
     at = draw(times)
     return entry(
         f"deployment.{kind}",
@@ -55,7 +58,7 @@ def reports(draw: st.DrawFn) -> Entry:
         source=draw(st.sampled_from(SOURCES)),
         actor=draw(st.none() | logins),
         received_at=max(at, NOON) + draw(st.sampled_from([0, MINUTE])),
-        deployment=draw(st.sampled_from(["1", "2", "3", "4"])),
+        deployment=draw(st.sampled_from(["1", "2", "3", "4", "5", "6"])),
         service=draw(st.sampled_from(SERVICES)),
         environment=draw(st.sampled_from(ENVIRONMENTS)),
         **fields,
@@ -132,7 +135,7 @@ def others(draw: st.DrawFn) -> Entry:
     return entry(kind, at, received_at=max(at, NOON), **fields[kind])
 
 
-plausible = st.lists(reports() | reports() | others(), max_size=25)
+plausible = st.lists(reports() | reports() | reports() | others(), max_size=30)
 
 # Anything that canonical JSON can hold, with the field names and values that folds look for.
 _NAMES = sorted(

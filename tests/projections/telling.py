@@ -12,7 +12,6 @@ from deploytrail.facts.draft import Draft, Person
 from deploytrail.facts.entry import Entry, read
 from deploytrail.facts.kinds import body_of
 from deploytrail.facts.sealing import seal
-from deploytrail.facts.times import parse
 from deploytrail.projections import environments
 from deploytrail.projections.deployment_rows import DEPLOYMENTS, Deployment
 from deploytrail.projections.deployments import home

@@ -163,6 +163,28 @@ def test_what_is_older_than_all_that_is_remembered_finds_no_place() -> None:
     assert versions(t) == [str(n) for n in range(WINDOW + 1)]
 
 
+def test_when_all_that_is_remembered_turns_out_failed_the_one_before_runs() -> None:
+    t = Telling()
+    for n in range(WINDOW + 2):
+        t.deploy(str(n), NOON + n * HOUR, version=str(n))
+    for n in range(WINDOW + 1, 0, -1):
+        t.deploy(str(n), NOON + (99 - n) * HOUR, outcome="failed")
+    assert versions(t) == ["0"]
+
+
+def test_what_is_older_than_the_one_before_all_that_is_remembered_finds_no_place() -> None:
+    t = Telling()
+    for n in range(WINDOW + 2):
+        t.deploy(str(n), NOON + n * HOUR, version=str(n))
+    # Now there is room again, but what ran in between is not remembered in order.
+    t.deploy(str(WINDOW), NOON + 99 * HOUR, outcome="failed")
+    old = t.deploy("old", NOON - HOUR, version="old", received_at=NOON + 100 * HOUR)
+    assert t.deployment(old).replaced_by is None
+    between = t.deploy("between", NOON + HOUR + MINUTE, version="1b", received_at=NOON + 100 * HOUR)
+    assert t.deployment(between).replaced == "1"
+    assert versions(t) == ["0", "1", "1b", *(str(n) for n in range(2, WINDOW)), str(WINDOW + 1)]
+
+
 def test_a_success_that_turns_out_failed_gives_way() -> None:
     t = Telling()
     one = t.deploy("1", version="1")

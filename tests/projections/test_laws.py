@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploytrail.facts.entry import Entry
@@ -21,6 +21,9 @@ from deploytrail.store.derived_memory import MemoryDerived
 from deploytrail.store.derived_sql import SqlDerived
 from tests.projections.strategies import hostile, plausible
 from tests.projections.telling import Telling
+
+# No law is about time, and the machine may be busy.
+LAW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def fold(entries: list[Entry], sizes: list[int], derived: Any) -> None:
@@ -35,6 +38,7 @@ def fold(entries: list[Entry], sizes: list[int], derived: Any) -> None:
         derived.commit(rows, at)
 
 
+@LAW
 @given(plausible, st.lists(st.integers(1, 9), min_size=1, max_size=4))
 def test_rebuilt_rows_equal_live_ones(entries: list[Entry], sizes: list[int]) -> None:
     live, rebuilt = MemoryDerived(TABLES), MemoryDerived(TABLES)
@@ -43,7 +47,7 @@ def test_rebuilt_rows_equal_live_ones(entries: list[Entry], sizes: list[int]) ->
     assert rebuilt.digest() == live.digest()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(LAW, max_examples=25)
 @given(plausible, st.lists(st.integers(1, 9), min_size=1, max_size=4))
 def test_stores_agree(entries: list[Entry], sizes: list[int]) -> None:
     memory = MemoryDerived(TABLES)
@@ -55,6 +59,7 @@ def test_stores_agree(entries: list[Entry], sizes: list[int]) -> None:
         stored.close()
 
 
+@LAW
 @given(st.lists(hostile(), max_size=12))
 def test_no_fold_raises(entries: list[Entry]) -> None:
     derived = MemoryDerived(TABLES)
@@ -64,6 +69,7 @@ def test_no_fold_raises(entries: list[Entry]) -> None:
     assert set(derived.digest()) == {table.name for table in TABLES}
 
 
+@LAW
 @given(st.lists(hostile(), max_size=6))
 def test_what_hostile_entries_leave_can_be_kept_in_a_database(entries: list[Entry]) -> None:
     memory, rows = MemoryDerived(TABLES), MemoryDerived(TABLES).begin()
@@ -75,6 +81,7 @@ def test_what_hostile_entries_leave_can_be_kept_in_a_database(entries: list[Entr
             assert all(-(2**63) <= v < 2**63 for v in msgspec.structs.astuple(row) if isinstance(v, int))
 
 
+@LAW
 @given(plausible)
 def test_no_row_holds_a_sealed_value(entries: list[Entry]) -> None:
     t = Telling()
@@ -98,6 +105,7 @@ def _commitments(value: Any) -> list[dict[str, str]]:
     return [c for inner in value for c in _commitments(inner)] if isinstance(value, list) else []
 
 
+@LAW
 @given(plausible)
 def test_every_report_is_in_exactly_one_deployment(entries: list[Entry]) -> None:
     t = Telling()
@@ -122,6 +130,7 @@ def test_every_report_is_in_exactly_one_deployment(entries: list[Entry]) -> None
         assert len(homes) <= len(told)
 
 
+@LAW
 @given(plausible)
 def test_a_place_runs_its_last_success(entries: list[Entry]) -> None:
     t = Telling()
