@@ -5,6 +5,7 @@ import { all, make, number, one, parse, say, state } from "./dom.ts";
 
 const MANY = 200;
 const LOST_AFTER = 5000;
+const SAY_AFTER = 1000;
 const SAY_EVERY = 10_000;
 const HIDDEN_FOR = 30_000;
 
@@ -23,6 +24,7 @@ class Live {
   private paused = false;
   private lost = 0;
   private said = 0;
+  private saying = 0;
   private sleeping = 0;
   private title = document.title;
   private news = one("[data-live-news]")!;
@@ -100,11 +102,18 @@ class Live {
     this.news.hidden = count === 0;
     this.button.textContent = `Show ${words}`;
     document.title = count ? `(${count}) ${this.title}` : this.title;
-    if (count && Date.now() - this.said > SAY_EVERY) {
-      this.said = Date.now();
-      const place = one("[data-live-said]");
-      if (place) place.textContent = words;
+    if (count && !this.saying) {
+      const wait = Math.max(SAY_AFTER, this.said + SAY_EVERY - Date.now());
+      this.saying = window.setTimeout(() => this.announce(), wait);
     }
+  }
+
+  // Only the count is announced, a moment after the first and at most every ten seconds.
+  private announce(): void {
+    this.saying = 0;
+    this.said = Date.now();
+    const place = one("[data-live-said]");
+    if (place) place.textContent = this.fresh.size ? (this.button.textContent ?? "").replace("Show ", "") : "";
   }
 
   // Fetch what is new as rows of the same template, and put it on top.

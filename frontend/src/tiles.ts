@@ -16,7 +16,7 @@ export type Fetch = (path: string) => Promise<Uint8Array>;
 export async function hashesOf(get: Fetch, level: number, index: number, width: number): Promise<Uint8Array[]> {
   const path = tilePath(level, index, width);
   const data = await get(path);
-  if (data.length !== width * HASH) throw new Error(`${path} has ${data.length} bytes, not ${width * HASH}`);
+  if (data.length !== width * HASH) throw new Error(`the file ${path} has ${data.length} bytes, not ${width * HASH}`);
   return Array.from({ length: width }, (_, n) => data.subarray(n * HASH, (n + 1) * HASH));
 }
 
@@ -28,9 +28,9 @@ export async function entriesOf(get: Fetch, index: number, width: number): Promi
   for (let n = 0; n < width; n++) {
     const start = at + 2;
     at = start + ((data[at] ?? 0) << 8) + (data[at + 1] ?? 0);
-    if (at > data.length) throw new Error(`${path} ends within entry ${index * WIDTH + n}`);
+    if (at > data.length) throw new Error(`the file ${path} ends within entry ${index * WIDTH + n}`);
     found.push(data.subarray(start, at));
   }
-  if (at !== data.length) throw new Error(`${path} has ${data.length - at} bytes too many`);
+  if (at !== data.length) throw new Error(`the file ${path} has ${data.length - at} bytes too many`);
   return found;
 }

@@ -81,7 +81,7 @@ async function compareAbove(get: Fetch, row: Uint8Array[]): Promise<void> {
       const own = row.slice(index * WIDTH, (index + 1) * WIDTH);
       const hashes = await hashesOf(get, level, index, own.length);
       if (!hashes.every((hash, n) => equal(hash, own[n]!)))
-        throw new Error(`${tilePath(level, index, own.length)} is not what the tiles below it give`);
+        throw new Error(`the file ${tilePath(level, index, own.length)} is not what the tiles below it give`);
       if (own.length === WIDTH) above.push(fold(own));
     }
     row = above;

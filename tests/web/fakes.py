@@ -351,6 +351,7 @@ class Administer:
         self.tokens: dict[str, Grant] = {}
         self.links: set[str] = set()
         self.done: list[tuple[Any, ...]] = []
+        self.until = NOW + 3_600_000
 
     def session(self, secret: str) -> Session | None:
         """By cookie."""
@@ -365,7 +366,7 @@ class Administer:
         if link not in self.links:
             raise Refused("unauthenticated", "This link was used before, or is too old. Make a new one.")
         self.links.remove(link)
-        session = Session(id="1", role="administrator", name=name)
+        session = Session(id="1", role="administrator", name=name, expires_at=self.until)
         self.sessions["fresh"] = session
         return session, "fresh"
 
