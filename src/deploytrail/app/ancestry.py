@@ -19,6 +19,7 @@ from deploytrail.projections.reading import tail
 MAX_PUSHES: Final = 300
 MAX_COMMITS: Final = 500
 _SHA: Final = 40
+_FIRST: Final = -(2**62)
 
 
 class Between(NamedTuple):
@@ -103,10 +104,16 @@ def _back(came_by: dict[str, Arrival | None], old: str) -> list[Arrival]:
 
 
 class _Walk:
-    """Following parents from both ends, newest commits first: what only `new` reaches lies between."""
+    """Following parents from both ends, the latest in order first: what only `new` reaches lies between.
+
+    A commit's order lies above those of its parents, so the old side need not be followed to commits whose
+    order is not above any that looks new. Times that people's machines told never decide by themselves.
+    """
 
     def __init__(self, derived: Derived, repository: str) -> None:
         self._derived, self._repository = derived, repository
+        heard = derived.get(HEARD, repository)
+        self._disordered = heard is not None and heard.disordered
         self._commits: dict[str, Commit | None] = {}
         self._old: set[str] = set()
         self._new: set[str] = set()
@@ -116,33 +123,37 @@ class _Walk:
         """What lies between, or why that is not known."""
         self._reach([old], self._old)
         self._reach([new], self._new)
-        gap = False
+        gaps = set()
         while self._open():
             _, sha = heapq.heappop(self._heap)
-            commit = self._commits[sha]
             if len(self._commits) > MAX_COMMITS:
                 return self._unknown(f"More than {MAX_COMMITS} commits would have to be followed to know.")
-            if commit is None or commit.parents is None:
-                if sha not in self._old:
-                    return self._unknown(_gap(old, new))
-                gap = True
+            parents = self._parents(sha)
+            if parents is None and sha not in self._old:
+                return self._unknown(_gap(old, new))
+            if parents is None:
+                gaps.add(sha)
                 continue
             # What the old one reaches is never new, however often it is come by.
-            self._reach(commit.parents, self._old if sha in self._old else self._new)
-        only = [sha for sha in self._new if sha not in self._old]
-        if gap and any((row := self._commits[sha]) is not None and not row.parents for sha in only):
+            self._reach(parents, self._old if sha in self._old else self._new)
+        only = self._only()
+        # Behind a gap on the old side anything may lie, except what itself comes from there: that is sure
+        # only of the old commit itself, and of commits all of whose ways lead to it.
+        if gaps - {old} or (gaps and any(self._parents(sha) == [] for sha in only)):
             return self._unknown(_gap(old, new))
-        only.sort(key=self._when)
-        return Between(True, only)
+        return Between(True, sorted(only, key=self._rank))
+
+    def _only(self) -> list[str]:
+        return [sha for sha in self._new if sha not in self._old]
 
     def _open(self) -> bool:
-        """Whether what is still to be followed can change the answer: also an old commit can, if it is
-        newer than one that looks new."""
-        only = [sha for sha in self._new if sha not in self._old]
+        """Whether what is still to be followed can change the answer."""
+        only = self._only()
         if not only or not self._heap:
             return False
-        oldest = max(self._when(sha) for sha in only)
-        return self._heap[0][0] <= oldest or any(sha not in self._old for _, sha in self._heap)
+        if self._disordered or any(sha not in self._old for _, sha in self._heap):
+            return True
+        return self._heap[0][0] < max(self._rank(sha) for sha in only)
 
     def _reach(self, shas: Iterable[str], side: set[str]) -> None:
         for sha in shas:
@@ -150,14 +161,16 @@ class _Walk:
                 self._commits[sha] = self._derived.get(COMMITS, self._repository, sha)
             if sha not in side:
                 side.add(sha)
-                heapq.heappush(self._heap, (self._when(sha), sha))
+                heapq.heappush(self._heap, (self._rank(sha), sha))
 
-    def _when(self, sha: str) -> int:
-        """Newest first; what is not known at once, since it decides."""
+    def _parents(self, sha: str) -> list[str] | None:
         commit = self._commits[sha]
-        if commit is None or commit.committed_at is None:
-            return -(2**60)
-        return -commit.committed_at
+        return commit.parents if commit is not None else None
+
+    def _rank(self, sha: str) -> int:
+        """Latest in order first; before all what has none, since it may decide."""
+        commit = self._commits[sha]
+        return -commit.order if commit is not None and commit.order is not None else _FIRST
 
     def _unknown(self, why: str) -> Between:
         return Between(False, [], why)

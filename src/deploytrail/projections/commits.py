@@ -25,7 +25,8 @@ class Commit(msgspec.Struct, frozen=True):
     """A commit by repository and full name. `parents` is None when nobody told them.
 
     The texts about it open from entry `index` under `path` ("data.commits.3"). `change` is the number of the
-    change that it is the head or the merge of, or that lists it.
+    change that it is the head or the merge of, or that lists it. `order` is its time, corrected to lie after
+    its parents' (git's corrected commit date); `bound` the least order of a child that was told before it.
     """
 
     repository: str
@@ -35,6 +36,8 @@ class Commit(msgspec.Struct, frozen=True):
     signed: bool | None = None
     authored_at: int | None = None
     committed_at: int | None = None
+    order: int | None = None
+    bound: int | None = None
     index: int | None = None
     path: str | None = None
     change: int | None = None
@@ -60,11 +63,15 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """A repository, also by its name without host, under the name that was heard last; whether it pushes."""
+    """A repository, also by its name without host, under the name that was heard last; whether it pushes.
+
+    `disordered`: a commit that was told late did not fit before its children, so orders decide nothing.
+    """
 
     repository: str
     full: str
     pushes: bool = False
+    disordered: bool = False
 
 
 COMMITS: Final = Table("commit", Commit, ("repository", "sha"))
@@ -97,9 +104,9 @@ class Commits:
 def _hear(where: str, pushes: bool, rows: Rows) -> None:
     for name in {where, tail(where)}:
         known = rows.get(HEARD, name)
-        heard = Heard(name, where, pushes or (known is not None and known.pushes))
-        if heard != known:
-            rows.put(HEARD, heard)
+        if known is None or known.full != where or (pushes and not known.pushes):
+            known = known or Heard(name, where)
+            rows.put(HEARD, msgspec.structs.replace(known, full=where, pushes=pushes or known.pushes))
 
 
 def _commits(where: str, index: int, data: dict[str, Any], rows: Rows) -> None:
@@ -108,16 +115,33 @@ def _commits(where: str, index: int, data: dict[str, Any], rows: Rows) -> None:
         name = sha(item, "sha") if isinstance(item, dict) else None
         if name is not None:
             old = rows.get(COMMITS, where, name) or Commit(where, name)
-            rows.put(COMMITS, _extended(old, index, f"data.commits.{place}", item))
+            new = _extended(old, index, f"data.commits.{place}", item)
+            rows.put(COMMITS, _ordered(new, rows) if new.parents is not None and new.order is None else new)
+
+
+def _ordered(commit: Commit, rows: Rows) -> Commit:
+    """The commit with its order, which lies above that of all its parents."""
+    parents = [rows.get(COMMITS, commit.repository, name) for name in commit.parents or ()]
+    order = max(
+        [commit.committed_at or 0, *(p.order + 1 for p in parents if p is not None and p.order is not None)]
+    )
+    for name, parent in zip(commit.parents or (), parents, strict=True):
+        if parent is None or parent.order is None:
+            parent = rows.get(COMMITS, commit.repository, name) or Commit(commit.repository, name)
+            bound = order if parent.bound is None else min(order, parent.bound)
+            rows.put(COMMITS, msgspec.structs.replace(parent, bound=bound))
+    if commit.bound is not None and order >= commit.bound:
+        heard = rows.get(HEARD, commit.repository) or Heard(commit.repository, commit.repository)
+        rows.put(HEARD, msgspec.structs.replace(heard, disordered=True))
+    return msgspec.structs.replace(commit, order=order)
 
 
 def _extended(old: Commit, index: int, path: str, item: dict[str, Any]) -> Commit:
     """A commit with what one more telling says; what was said once stays. Its texts are the first told."""
     parents = [p.lower() for p in reading.texts(item, "parents")[:MAX_PARENTS]] if "parents" in item else None
     texts_here = old.index is None
-    return Commit(
-        repository=old.repository,
-        sha=old.sha,
+    return msgspec.structs.replace(
+        old,
         parents=old.parents if old.parents is not None else parents,
         author=old.author or person(item, "author"),
         signed=old.signed if old.signed is not None else truth(item, "signed"),
@@ -125,7 +149,6 @@ def _extended(old: Commit, index: int, path: str, item: dict[str, Any]) -> Commi
         committed_at=old.committed_at or reading.milliseconds(text(item, "committed_at")),
         index=index if texts_here else old.index,
         path=path if texts_here else old.path,
-        change=old.change,
     )
 
 
