@@ -56,6 +56,11 @@ def test_exact_time_names_its_zone() -> None:
     assert words.clock(NOW) == "14:36:00"
 
 
+def test_relative_and_exact_time_stand_together() -> None:
+    assert "4 min ago</span> (17 Mar 2026, 14:32:00 UTC)" in words.when(NOW - 4 * words.MINUTE, NOW)
+    assert words.when(NOW - 8 * words.DAY, NOW).endswith(">9 Mar 2026, 14:36:00 UTC</time>")
+
+
 def test_days_are_said_as_people_say_them() -> None:
     assert words.day(NOW, NOW) == "Today, Tuesday 17 March 2026"
     assert words.day(NOW - words.DAY, NOW) == "Yesterday, Monday 16 March 2026"
@@ -77,6 +82,9 @@ def test_identifiers_are_cut_to_what_tells_them_apart() -> None:
     assert words.sha("4f2c81e09b7d3a55") == "4f2c81e"
     assert words.digest("sha256:9d1f4ac25be07c1d9f32e07b") == "9d1f4ac2…e07b"
     assert words.digest("sha256:abcd") == "abcd"
+    assert words.version("1.42.0") == "1.42.0"
+    assert words.version("12e7b41e8fd5392d00ab29943335030fb90d1799") == "12e7b41"
+    assert words.version("sha256:" + "9d1f4ac2" * 8) == "9d1f4ac2…4ac2"
     assert words.root("P5mS0hV7q7m3nJ1kq0m5Q2o0y1t4c9d0oBxk3m29fQA=") == "P5mS0h…fQA="
 
 

@@ -94,9 +94,7 @@ def _word(view: DeploymentView) -> str:
 def _lede(view: DeploymentView, now: int) -> Markup:
     """What happened, who did it and when, in whole sentences."""
     said = []
-    when = Markup('<time datetime="{}"><span data-ago="{}">{}</span> ({})</time>').format(
-        words.machine(view.at), view.at, words.ago(view.at, now), words.exact(view.at)
-    )
+    when = words.when(view.at, now)
     verb = {"rollback": "rolled it back", "redeploy": "deployed it again"}.get(view.type, "deployed it")
     if view.status not in ("finished", "ended") and view.outcome is None:
         verb = "started it"
@@ -107,7 +105,7 @@ def _lede(view: DeploymentView, now: int) -> Markup:
     else:
         said.append(Markup("Nobody we know {}; it happened {}.").format(verb, when))
     if view.replaced_version:
-        said.append(Markup("It replaced {}.").format(shown(view.replaced_version, 80)))
+        said.append(Markup("It replaced {}.").format(shown(words.version(view.replaced_version), 80)))
     if view.duration_ms is not None:
         said.append(Markup("It took {}.").format(words.duration(view.duration_ms)))
     if view.running_now:
@@ -119,7 +117,7 @@ def _commits_title(view: DeploymentView) -> str:
     count = len(view.commits) + view.commits_cut
     if not view.commits_known:
         return f"{words.plural(count, 'commit', 'commits')} named" if count else "Commits"
-    since = f" since {view.replaced_version}" if view.replaced_version else ""
+    since = f" since {words.version(view.replaced_version)}" if view.replaced_version else ""
     return f"{words.plural(count, 'commit', 'commits')}{since}"
 
 
@@ -236,7 +234,7 @@ def _facts(view: DeploymentView) -> list[tuple[str, Markup]]:
         if value is not None and value != "":
             found.append((name, value if isinstance(value, Markup) else shown(value, 80)))
 
-    add("Version", view.version)
+    add("Version", _version(view.version))
     add("Artifact", _id(view.artifact, words.digest(view.artifact), "digest") if view.artifact else "unknown")
     add("Commit", _id(view.sha, words.sha(view.sha), "commit sha") if view.sha else "unknown")
     add("Repository", view.repository)
@@ -259,10 +257,18 @@ def _id(whole: str, short: str, what: str) -> Markup:
     ).format(whole, what)
 
 
+def _version(told: str | None) -> Markup | None:
+    """A version; one that was cut can be copied whole."""
+    if not told:
+        return None
+    short = words.version(told)
+    return shown(told, 80) if short == told else _id(told, short, "version")
+
+
 def _replaced(view: DeploymentView) -> Markup | None:
     if view.replaced_version is None:
         return None
-    text = shown(view.replaced_version, 80)
+    text = shown(words.version(view.replaced_version), 80)
     if view.replaced_key:
         text = Markup('<a href="{}">{}</a>').format(sentences.deployment_path(view.replaced_key), text)
     if view.replaced_ran_ms is not None:

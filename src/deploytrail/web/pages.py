@@ -73,12 +73,16 @@ def _matrix_line(service: str, found: Iterable[EnvironmentView]) -> MatrixLine:
 
 
 def _matrix_cell(cell: CellView) -> MatrixCell:
-    label = cell.version or (words.digest(cell.artifact) if cell.artifact else "version unknown")
+    label = words.version(cell.version) if cell.version else ""
+    if not label and cell.artifact:
+        label = words.digest(cell.artifact)
+    if not label and cell.deployment:
+        label = "version unknown"
     return MatrixCell(label, cell.mark, cell.word, cell.deployment, cell.actor, cell.since)
 
 
 def _differs(line: MatrixLine) -> bool:
-    labels = {cell.label if cell else None for _, cell in line.cells}
+    labels = {cell.label for _, cell in line.cells if cell}
     return line.bad or len(labels) > 1
 
 

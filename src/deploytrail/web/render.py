@@ -65,7 +65,7 @@ def environment() -> Environment:
         person=words.person, people=words.people, plural=words.plural,
         sentence=sentences.sentence, step=sentences.step, deployment_path=sentences.deployment_path,
     )  # fmt: skip
-    made.globals.update(ago=words.ago)
+    made.globals.update(ago=words.ago, when=words.when)
     return made
 
 

@@ -496,7 +496,7 @@ def what(service: str | None, version: str | None, artifact: str | None) -> str 
     if service is None:
         return None
     if version:
-        return f"{service} {version}"
+        return f"{service} {words.version(version)}"
     return f"{service} {words.digest(artifact)}" if artifact else service
 
 
@@ -547,8 +547,8 @@ _SPECIAL: Final[dict[str, Value]] = {
     "reviewers": _reviewers,
     "service": lambda row: row.service,
     "environment": lambda row: row.environment,
-    "version": lambda row: row.version or _cut("artifact", words.digest)(row),
-    "replaced": lambda row: row.replaced,
+    "version": lambda row: words.version(row.version) if row.version else _cut("artifact", words.digest)(row),
+    "replaced": lambda row: words.version(row.replaced) if row.replaced else None,
     "source": lambda row: row.source,
     "kind": lambda row: row.kind,
     "what": _what,

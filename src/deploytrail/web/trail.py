@@ -131,7 +131,7 @@ def _under(row: TrailRow, at: int) -> list[Markup]:
     if isinstance(sha, str) and row.kind.startswith(("deployment.", "change.", "release.")):
         found.append(Markup('<span class="id">{}</span>').format(shown(words.sha(sha))))
     if row.kind == "deployment.finished" and row.replaced and fields.get("type") != "rollback":
-        found.append(Markup("in place of {}").format(shown(row.replaced, 60)))
+        found.append(Markup("in place of {}").format(shown(words.version(row.replaced), 60)))
     took = fields.get("duration_ms")
     if isinstance(took, int):
         found.append(Markup("took {}").format(words.duration(took)))

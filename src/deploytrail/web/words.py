@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -22,6 +23,10 @@ _MONTHS: Final = (
     *("July", "August", "September", "October", "November", "December"),
 )
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
+_DIGEST: Final = re.compile(r"[a-z0-9]+:[0-9a-f]{32,}", re.ASCII)
 
 
 def moment(ms: int) -> datetime:
@@ -87,6 +92,15 @@ def _about(ms: int) -> str:
     return "1 day" if days == 1 else f"{days} days"
 
 
+def when(ms: int, now: int) -> Markup:
+    """Relative and exact time together; only the exact one where the other would be a date as well."""
+    said = ago(ms, now)
+    if said == date(ms):
+        return Markup('<time datetime="{}">{}</time>').format(machine(ms), exact(ms))
+    pattern = Markup('<time datetime="{}"><span data-ago="{}">{}</span> ({})</time>')
+    return pattern.format(machine(ms), ms, said, exact(ms))
+
+
 def duration(ms: int) -> str:
     """How long something took, in at most two units: 1 min 52 s."""
     if ms < SECOND:
@@ -125,6 +139,13 @@ def digest(text: str) -> str:
     """A digest, cut to 8 signs, an ellipsis and 4; its algorithm is said only where it is whole."""
     value = text.partition(":")[2] or text
     return value if len(value) <= 14 else f"{value[:8]}…{value[-4:]}"
+
+
+def version(text: str) -> str:
+    """A version as it was told; one that is a whole commit or digest is cut as those are."""
+    if _COMMIT.fullmatch(text):
+        return sha(text)
+    return digest(text) if _DIGEST.fullmatch(text) else text
 
 
 def root(text: str) -> str:
