@@ -180,6 +180,11 @@ SAID: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "deployment.step",
+        {"fields": {"name": "half_rolled_out", "status": "half_rolled_out"}, **PLACE},
+        "The deployment of checkout to production-eu went on: half rolled out",
+    ),
+    (
+        "deployment.step",
         {"fields": {"name": "migrate", "outcome": "failure"}, **PLACE},
         "A step of the deployment of checkout to production-eu failed: migrate",
     ),

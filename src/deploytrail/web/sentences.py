@@ -163,13 +163,13 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "A rollback of {what:a} in {environment:b} started",
     ),
     "deployment.step": (
-        "The deployment of {what:a} to {environment:b} went on: {name}, {status}",
-        "The deployment of {what:a} to {environment:b} went on: {name}",
+        "The deployment of {what:a} to {environment:b} went on: {step}, {status}",
+        "The deployment of {what:a} to {environment:b} went on: {step}",
         "The deployment of {what:a} to {environment:b} went on: {status}",
         "The deployment of {what:a} to {environment:b} went on",
     ),
     "deployment.step/bad": (
-        "A step of the deployment of {what:a} to {environment:b} failed: {name}",
+        "A step of the deployment of {what:a} to {environment:b} failed: {step}",
         "A step of the deployment of {what:a} to {environment:b} failed",
     ),
     "deployment.finished": (
@@ -247,7 +247,7 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "control.changed": (
         "{actor:b} changed {control:a} for {member:b} in {place:b}: {action}",
-        "{actor:b} changed {control:a} {name:b} of {place:b}: {action}",
+        "{actor:b} changed {control:a} {control_name:b} of {place:b}: {action}",
         "{actor:b} changed {control:a} of {place:b}: {action}",
         "{actor:b} changed {control:a} of {place:b}",
         "{control:a} of {place:b} changed: {action}",
@@ -521,9 +521,25 @@ def _reviewers(row: TrailRow) -> Markup | None:
     return words.people(list({who.id: who for who in named}.values())) if named else None
 
 
+# What sources call by words that tell a reader nothing.
+_VERBS: Final = {"synchronize": "new commits"}
+
+
 def _verb(row: TrailRow) -> str | None:
     told = row.fields.get("action")
-    return told.replace("_", " ") if isinstance(told, str) else None
+    return _VERBS.get(told, told.replace("_", " ")) if isinstance(told, str) else None
+
+
+def _status(row: TrailRow) -> str | None:
+    """A status, unless the step's own name says the same."""
+    status = (_plain("status")(row) or "").replace("_", " ")
+    name = (_plain("name")(row) or "").replace("_", " ")
+    return status if status and status != name else None
+
+
+def _step_name(row: TrailRow) -> str | None:
+    name = _plain("name")(row)
+    return name.replace("_", " ") if name else None
 
 
 def _outcome(row: TrailRow) -> str | None:
@@ -557,7 +573,9 @@ _SPECIAL: Final[dict[str, Value]] = {
     "action": _verb,
     "outcome": _outcome,
     "verdict": lambda row: (_plain("verdict")(row) or "").replace("_", " ") or None,
-    "status": lambda row: (_plain("status")(row) or "").replace("_", " ") or None,
+    "status": _status,
+    "step": _step_name,
+    "control_name": _plain("name"),
     "sha": _cut("sha", words.sha),
     "after": _cut("after", words.sha),
     "after_text": _plain("after"),
