@@ -48,6 +48,8 @@ _HEADERS: Final = [
     (b"cache-control", b"no-store"),
     # Proxies that buffer would hold events back.
     (b"x-accel-buffering", b"no"),
+    # A stream that ends takes its connection with it.
+    (b"connection", b"close"),
 ]
 
 

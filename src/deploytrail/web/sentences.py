@@ -611,7 +611,7 @@ def step(view: StepView) -> Markup:
     pattern = _step_pattern(view)
     return Markup(pattern).format(
         actor=_bold(view.actor),
-        name=shown(view.name or "a step"),
+        name=shown((view.name or "a step").replace("_", " ")),
         status=shown((view.status or "").replace("_", " ")),
         outcome=shown((view.outcome or "").replace("_", " ")),
         source=Markup("<b>{}</b>").format(shown(view.source)),
@@ -640,7 +640,7 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
 
 def _step_pattern(view: StepView) -> str:
     key = view.kind
-    if key == "deployment.step" and view.status:
+    if key == "deployment.step" and view.status and view.status != view.name:
         key = "deployment.step/status"
     if key == "deployment.finished" and view.outcome:
         key = "deployment.finished/outcome"
