@@ -202,7 +202,7 @@ def test_what_filters_offer(house: SmallHouse) -> None:
 
 
 def test_names_from_before_a_declaration_are_found_under_the_declared_one(house: SmallHouse) -> None:
-    old = house.deploy("1", environment="prd", service="cart")
+    old = house.deploy("1", environment="Prd", service="cart")
     house.tell("environment.declared", environment="production", type="production", aliases=["prd"])
     house.tell("service.declared", service="checkout", aliases=["cart"])
     new = house.deploy("2", NOON + MINUTE, environment="PRD")

@@ -257,6 +257,15 @@ def test_an_environment_declared_late_takes_in_what_was_told_under_its_alias() -
     assert t.place().version == "4"
 
 
+def test_a_name_declared_late_takes_in_other_spellings_of_itself() -> None:
+    t = Telling()
+    t.deploy("1", version="1", service="Checkout", environment="Production", repository="x/Checkout")
+    t.tell("environment.declared", environment="production", type="production")
+    assert t.place("Checkout").version == "1"
+    t.tell("service.declared", service="shop", repositories=["x/checkout"])
+    assert t.place("shop").version == "1"
+
+
 def test_a_service_declared_late_takes_in_its_aliases_and_its_repositorys_name() -> None:
     t = Telling()
     t.deploy("1", version="1", service="checkout-old")

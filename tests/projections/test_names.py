@@ -47,6 +47,7 @@ def test_services(told: dict[str, str], service: str) -> None:
         ({"repository": "example.org/shop/checkout", "ref": "main", "after": "abcd"}, "checkout"),
         ({"repository": "example.org/shop/wiki", "ref": "main", "after": "abcd"}, "wiki"),
         ({"repository": "example.org/shop/mono", "ref": "main", "after": "abcd"}, None),
+        ({"repository": "example.org/Shop/Hello-World.git/", "ref": "main", "after": "abcd"}, "Hello-World"),
         ({"repository": "///", "ref": "main", "after": "abcd"}, None),
     ],
 )

@@ -8,7 +8,6 @@ goes on where it stopped.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any, Final, cast
 
@@ -130,12 +129,19 @@ class Trails:
         if "service" in found:
             declared = service_named(found["service"][0], self._derived)
             service = self._derived.get(SERVICES, declared)
-            found["service"] = _names(declared, service.aliases if service else ())
+            found["service"] = self._names("service", declared, service.aliases if service else [])
         if "environment" in found:
             declared = environment_of(found["environment"][0], self._derived)
             environment = self._derived.get(ENVIRONMENTS, declared)
-            found["environment"] = _names(declared, environment.aliases if environment else ())
+            aliases = environment.aliases if environment else []
+            found["environment"] = self._names("environment", declared, aliases)
         return found
+
+    def _names(self, sort: str, declared: str, aliases: list[str]) -> list[str]:
+        """Every spelling that may stand in a row: case counts there, but not in what a name means."""
+        alike = {name.lower() for name in (declared, *aliases)}
+        seen = [name for name in self._options(sort) if name.lower() in alike]
+        return list(dict.fromkeys([declared, *aliases, *seen]))
 
     # What each line shows.
 
@@ -240,10 +246,6 @@ def proof_of(shown: Shown, signed: int) -> Proof:
     if not shown.true:
         return "broken"
     return "signed" if shown.index < signed else "recorded"
-
-
-def _names(declared: str, aliases: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys([declared, *aliases]))
 
 
 def _subjects(entry: TrailEntry, shown: Shown | None) -> set[str]:

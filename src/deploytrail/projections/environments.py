@@ -326,40 +326,44 @@ def _remove(index: int, entry: Entry, rows: Rows) -> None:
 
 
 def _environment_declared(data: dict[str, Any], rows: Rows) -> None:
-    """What was told under an alias before stands in the declared environment from now on."""
+    """What was told under other names of it before stands in the declared environment from now on."""
     declared = text(data, "environment")
-    row = rows.get(names.ENVIRONMENTS, declared) if declared else None
-    for told in row.aliases if row else ():
+    everywhere = rows.get(MEMBER_LISTS, EVERYWHERE)
+    for told in everywhere.services if everywhere and declared else ():
         members = rows.get(MEMBER_LISTS, told)
-        if declared is None or members is None or names.environment_of(told, rows) != declared:
+        if declared is None or members is None or told == declared:
             continue
-        for service in members.services:
-            _move(told, service, declared, service, None, rows)
-        rows.drop(MEMBER_LISTS, told)
+        if names.environment_of(told, rows) == declared:
+            for service in members.services:
+                _move((told, service), (declared, service), None, rows)
+            rows.drop(MEMBER_LISTS, told)
 
 
 def _service_declared(data: dict[str, Any], rows: Rows) -> None:
     """As for environments; by the repository's name only what came from that repository."""
     declared = text(data, "service")
     row = rows.get(names.SERVICES, declared) if declared else None
-    if declared is None or row is None:
-        return
     everywhere = rows.get(MEMBER_LISTS, EVERYWHERE)
-    for environment in everywhere.services if everywhere else ():
-        for told in row.aliases:
-            if told != declared and names.service_named(told, rows) == declared:
-                _move(environment, told, environment, declared, None, rows)
-        for where in row.repositories:
-            told = where.rpartition("/")[2]
-            if told != declared and names.services_in(where, rows) == [declared]:
-                _move(environment, told, environment, declared, where, rows)
+    if declared is None or row is None or everywhere is None:
+        return
+    only_here = [where for where in row.repositories if names.services_in(where, rows) == [declared]]
+    for environment in everywhere.services:
+        members = rows.get(MEMBER_LISTS, environment)
+        for told in members.services if members else ():
+            if told == declared:
+                continue
+            if names.service_named(told, rows) == declared:
+                _move((environment, told), (environment, declared), None, rows)
+            for where in only_here:
+                if where.rpartition("/")[2] == told.lower():
+                    _move((environment, told), (environment, declared), where, rows)
 
 
-def _move(
-    environment: str, service: str, to_environment: str, to_service: str, repository: str | None, rows: Rows
-) -> None:
+def _move(old: tuple[str, str], new: tuple[str, str], repository: str | None, rows: Rows) -> None:
+    """Move what stands in one place (environment, service) to another; only from a repository, if given."""
+    (environment, service), (to_environment, to_service) = old, new
     place = rows.get(PLACES, environment, service)
-    if place is None or (environment, service) == (to_environment, to_service):
+    if place is None:
         return
     keys = dict.fromkeys([spot[2] for spot in place.ran] + ([place.attempt] if place.attempt else []))
     for key in keys:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from deploytrail.facts.entry import Entry
-from deploytrail.projections.reading import repository, tail, text, texts, whole
+from deploytrail.projections.reading import own_name, repository, tail, text, texts, whole
 from deploytrail.projections.tables import Readable, Rows, Table
 
 # A declaration may name this many of each.
@@ -85,7 +85,8 @@ def service_of(data: dict[str, Any], rows: Readable) -> str | None:
     artifact = text(data, "name") if "digest" in data else None
     if artifact and (found := rows.get(NAMES, "artifact", artifact.lower())):
         return found.declared
-    return service_named(where.rpartition("/")[2], rows) if where and not by_repository else None
+    name = own_name(text(data, "repository") or "")
+    return service_named(name, rows) if name and where and not by_repository else None
 
 
 def services_in(where: str, rows: Readable) -> list[str]:

@@ -104,6 +104,11 @@ def repository(told: str | None) -> str | None:
     return name.strip("/").removesuffix(".git").strip("/") or None
 
 
+def own_name(told: str) -> str | None:
+    """The last part of a repository's name, as it was told: what a service is called that nobody declared."""
+    return told.rstrip("/").rpartition("/")[2].removesuffix(".git") or None
+
+
 def tail(repository: str) -> str:
     """A repository without its host, where it names one: "github.com/acme/web" is also "acme/web"."""
     host, _, rest = repository.partition("/")
