@@ -185,12 +185,35 @@ def test_unknown_things_are_said_to_be_unknown(house: FakeHouse, enter: Enter) -
     for words in (
         "Commits unknown",
         "deploytrail import git PATH",
-        "Nobody we know started it",
+        "It started just now (17 Mar 2026, 14:36:00 UTC); nobody said who began it.",
         "its commit is unknown",
         "No step was reported",
         "Not yet in a signed checkpoint",
     ):
         assert words in seen, words
+
+
+@pytest.mark.parametrize(
+    ("known", "word", "lede"),
+    [
+        ({}, "Succeeded", "ada deployed it, 4 min ago"),
+        ({"mark": "rolledback", "type": "rollback"}, "Rolled back", "ada rolled it back, 4 min ago"),
+        ({"type": "redeploy"}, "Succeeded", "ada deployed it again, 4 min ago"),
+        ({"mark": "failed", "status": "failed"}, "Failed", "ada tried to deploy it; it failed, 4 min ago"),
+        ({"mark": "note", "status": "cancelled"}, "Cancelled", "it was cancelled, 4 min ago"),
+        ({"mark": "note", "status": "finished"}, "Ended", "nobody said how it ended."),
+        ({"mark": "running", "status": "running", "actor": None}, "Running", "nobody said who began it."),
+        ({"mark": "waiting", "status": "waiting"}, "Waiting", "ada started it, 4 min ago"),
+        ({"actor": None}, "Succeeded", "nobody said by whom."),
+    ],
+)
+def test_each_outcome_has_its_word_and_its_sentence(
+    house: FakeHouse, enter: Enter, known: dict[str, object], word: str, lede: str
+) -> None:
+    house.ask.deployments["40"] = cast.a_deployment(**known)
+    html = enter("viewer").get("/deployments/40").text
+    assert f">{word}</span>" in html
+    assert lede in text(html)
 
 
 def test_a_broken_proof_is_never_hidden(house: FakeHouse, enter: Enter) -> None:

@@ -78,32 +78,58 @@ def separate(request: Request) -> Response:
     return RedirectResponse(sentences.deployment_path(key), 303)
 
 
-_WORDS: Final[dict[str, str]] = {
-    "succeeded": "Succeeded", "failed": "Failed", "running": "Running", "waiting": "Waiting",
-    "rolledback": "Rolled back", "frozen": "Frozen", "unattributed": "Unattributed",
-    "unproven": "Unproven", "note": "Told",
-}  # fmt: skip
+_WORDS: Final = {"finished": "Ended", "rolledback": "Rolled back"}
+# With an actor, and without.
+_LEDES: Final = {
+    "succeeded": (
+        Markup("{actor} deployed it, {when}."),
+        Markup("It was deployed {when}; nobody said by whom."),
+    ),
+    "rollback": (
+        Markup("{actor} rolled it back, {when}."),
+        Markup("It was rolled back {when}; nobody said by whom."),
+    ),
+    "redeploy": (
+        Markup("{actor} deployed it again, {when}."),
+        Markup("It was deployed again {when}; nobody said by whom."),
+    ),
+    "failed": (
+        Markup("{actor} tried to deploy it; it failed, {when}."),
+        Markup("It failed {when}; nobody said who deployed it."),
+    ),
+    "cancelled": (
+        Markup("{actor} began to deploy it; it was cancelled, {when}."),
+        Markup("It was cancelled {when}; nobody said who began it."),
+    ),
+    "finished": (
+        Markup("{actor} deployed it, {when}; nobody said how it ended."),
+        Markup("It ended {when}; nobody said how, or who deployed it."),
+    ),
+    "running": (
+        Markup("{actor} started it, {when}."),
+        Markup("It started {when}; nobody said who began it."),
+    ),
+}
 
 
 def _word(view: DeploymentView) -> str:
-    if view.mark == "failed" and view.outcome == "cancelled":
-        return "Cancelled"
-    return _WORDS[view.mark]
+    """The state of the whole in a word."""
+    said = "rolledback" if view.mark == "rolledback" else view.status
+    return _WORDS.get(said, said.capitalize())
 
 
 def _lede(view: DeploymentView, now: int) -> Markup:
     """What happened, who did it and when, in whole sentences."""
-    said = []
+    key = view.status if view.status in _LEDES else "running"
+    if key == "succeeded" and view.type in _LEDES:
+        key = view.type
+    with_actor, without = _LEDES[key]
     when = words.when(view.at, now)
-    verb = {"rollback": "rolled it back", "redeploy": "deployed it again"}.get(view.type, "deployed it")
-    if view.status not in ("finished", "ended") and view.outcome is None:
-        verb = "started it"
-    elif view.mark == "failed":
-        verb = "tried to deploy it"
     if view.actor:
-        said.append(Markup("<b>{}</b> {}, {}.").format(words.person(view.actor), verb, when))
+        actor = Markup("<b>{}</b>").format(words.person(view.actor))
+        said = [with_actor.format(actor=actor, when=when)]
     else:
-        said.append(Markup("Nobody we know {}; it happened {}.").format(verb, when))
+        said = [without.format(when=when)]
     if view.replaced_version:
         said.append(Markup("It replaced {}.").format(shown(words.version(view.replaced_version), 80)))
     if view.duration_ms is not None:

@@ -34,6 +34,7 @@ class Pulse:
         self._at = -_FRESH
         self._log: LogView | None = None
         self._aside = 0
+        self._counted = -1
 
     def read(self) -> tuple[LogView, int]:
         """The newest state, read again when it is older than a second. Blocking."""
@@ -41,9 +42,16 @@ class Pulse:
             now = self._house.clock.now()
             if self._log is None or not 0 <= now - self._at < _FRESH:
                 self._log = self._house.ask.log()
-                self._aside = len(self._house.ask.attention(below=None, limit=_MANY))
+                self._count()
                 self._at = now
             return self._log, self._aside
+
+    def _count(self) -> None:
+        """Count what is set aside, if there are entries since it was counted last."""
+        size = self._house.ask.projected()
+        if size != self._counted:
+            self._aside = len(self._house.ask.attention(below=None, limit=_MANY))
+            self._counted = size
 
 
 def environment() -> Environment:
