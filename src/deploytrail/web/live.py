@@ -124,7 +124,7 @@ class Feed:
         return self._callers.total()
 
     def close(self) -> None:
-        """End all streams now and take no more. Safe from any thread and from a signal's handler."""
+        """End all streams now and take no more. Safe from any thread, and while a signal is taken."""
         self._closed = True
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake)
