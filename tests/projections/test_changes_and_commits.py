@@ -220,3 +220,61 @@ def test_a_repository_is_known_with_and_without_its_host() -> None:
     row = t.get(HEARD, REPOSITORY)
     assert row is not None
     assert row.pushes
+
+
+def told(t: Telling, name: str, parents: list[str], minute: int | None = None) -> None:
+    commit: dict[str, Any] = {"sha": sha(name), "parents": [sha(parent) for parent in parents]}
+    if minute is not None:
+        commit["committed_at"] = f"2026-03-17T10:{minute:02d}:00Z"
+    t.tell("commit.pushed", repository=REPOSITORY, ref="main", after=sha(name), commits=[commit])
+
+
+@pytest.mark.parametrize("names", ["abcd", "dcba", "cadb", "bdac"])
+def test_orders_lie_above_those_of_parents_however_they_are_told(names: str) -> None:
+    parents = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}
+    # The clock of whoever wrote a ran ahead.
+    minutes = {"a": 50, "b": 10, "c": 20, "d": 30}
+    t = Telling()
+    for name in names:
+        told(t, name, parents[name], minutes[name])
+    rows = {name: commit(t, sha(name)) for name in names}
+    for name, row in rows.items():
+        assert row.complete
+        for parent in parents[name]:
+            assert (row.order or 0) > (rows[parent].order or 0) > 0
+    heard = t.get(HEARD, REPOSITORY)
+    assert heard is not None
+    assert not heard.disordered
+
+
+def test_a_history_with_a_hole_is_not_complete() -> None:
+    t = Telling()
+    told(t, "b", ["a"])
+    told(t, "c", ["b"])
+    assert not commit(t, sha("c")).complete
+    told(t, "a", [])
+    assert commit(t, sha("c")).complete
+
+
+def test_commits_in_a_circle_end() -> None:
+    t = Telling()
+    told(t, "a", ["b"])
+    told(t, "b", ["c"])
+    told(t, "c", ["a"])
+    heard = t.get(HEARD, REPOSITORY)
+    assert heard is not None
+    assert heard.disordered
+    # From then on nothing is put in order there, at no cost.
+    told(t, "d", ["c"])
+    assert commit(t, sha("d")).order is None
+
+
+def test_a_commit_with_very_many_children_tells_no_order_late() -> None:
+    t = Telling()
+    for n in range(70):
+        told(t, f"child {n}", ["a"])
+    assert len(commit(t, sha("a")).children) == 64
+    told(t, "a", [])
+    heard = t.get(HEARD, REPOSITORY)
+    assert heard is not None
+    assert heard.disordered

@@ -17,7 +17,7 @@ from deploytrail.projections.reading import tail
 
 # Rows that one question may read.
 MAX_PUSHES: Final = 300
-MAX_COMMITS: Final = 500
+MAX_COMMITS: Final = 1_000
 _SHA: Final = 40
 _FIRST: Final = -(2**62)
 
@@ -104,44 +104,60 @@ def _back(came_by: dict[str, Arrival | None], old: str) -> list[Arrival]:
 
 
 class _Walk:
-    """Following parents from both ends, the latest in order first: what only `new` reaches lies between.
+    """Following parents from both ends: what only `new` reaches lies between.
 
-    A commit's order lies above those of its parents, so the old side need not be followed to commits whose
-    order is not above any that looks new. Times that people's machines told never decide by themselves.
+    1. When every way back from `new` leads to `old`, all on these ways came after `old`: nothing that may be
+       missing elsewhere can change that.
+    2. Else `old` is followed as well, the latest in order first. A commit's order lies above those of its
+       parents, so where the history of `old` is known to its beginning, it need not be followed to commits
+       whose order is not above any that looks new. Where it is not, all of it is followed, and a gap in it
+       makes the answer unknown.
+
+    Times that people's machines told never decide by themselves.
     """
 
     def __init__(self, derived: Derived, repository: str) -> None:
         self._derived, self._repository = derived, repository
-        heard = derived.get(HEARD, repository)
-        self._disordered = heard is not None and heard.disordered
         self._commits: dict[str, Commit | None] = {}
         self._old: set[str] = set()
         self._new: set[str] = set()
         self._heap: list[tuple[int, str]] = []
+        self._ordered = False
 
     def between(self, old: str, new: str) -> Between:
         """What lies between, or why that is not known."""
+        after = self._all_after(old, new)
+        if after is not None:
+            return Between(True, sorted(after, key=self._rank))
+        heard, first = self._derived.get(HEARD, self._repository), self._commit(old)
+        self._ordered = first is not None and first.complete and not (heard and heard.disordered)
         self._reach([old], self._old)
         self._reach([new], self._new)
-        gaps = set()
         while self._open():
             _, sha = heapq.heappop(self._heap)
             if len(self._commits) > MAX_COMMITS:
-                return self._unknown(f"More than {MAX_COMMITS} commits would have to be followed to know.")
+                return self._unknown(f"More than {MAX_COMMITS:,} commits would have to be followed to know.")
             parents = self._parents(sha)
-            if parents is None and sha not in self._old:
-                return self._unknown(_gap(old, new))
             if parents is None:
-                gaps.add(sha)
-                continue
+                return self._unknown(_gap(old, new))
             # What the old one reaches is never new, however often it is come by.
             self._reach(parents, self._old if sha in self._old else self._new)
-        only = self._only()
-        # Behind a gap on the old side anything may lie, except what itself comes from there: that is sure
-        # only of the old commit itself, and of commits all of whose ways lead to it.
-        if gaps - {old} or (gaps and any(self._parents(sha) == [] for sha in only)):
-            return self._unknown(_gap(old, new))
-        return Between(True, sorted(only, key=self._rank))
+        return Between(True, sorted(self._only(), key=self._rank))
+
+    def _all_after(self, old: str, new: str) -> set[str] | None:
+        """The commits on all ways from `new` back, if every one of them leads to `old`."""
+        found, waiting, end = {new}, [new], self._rank(old)
+        while waiting:
+            parents = self._parents(waiting.pop())
+            if not parents or len(self._commits) > MAX_COMMITS:
+                return None
+            fresh = [parent for parent in parents if parent != old and parent not in found]
+            if any(self._rank(parent) >= end for parent in fresh if end != _FIRST):
+                # It lies no higher than the old one, so it cannot have come after.
+                return None
+            found.update(fresh)
+            waiting += fresh
+        return found
 
     def _only(self) -> list[str]:
         return [sha for sha in self._new if sha not in self._old]
@@ -151,25 +167,28 @@ class _Walk:
         only = self._only()
         if not only or not self._heap:
             return False
-        if self._disordered or any(sha not in self._old for _, sha in self._heap):
+        if not self._ordered or any(sha not in self._old for _, sha in self._heap):
             return True
         return self._heap[0][0] < max(self._rank(sha) for sha in only)
 
     def _reach(self, shas: Iterable[str], side: set[str]) -> None:
         for sha in shas:
-            if sha not in self._commits:
-                self._commits[sha] = self._derived.get(COMMITS, self._repository, sha)
             if sha not in side:
                 side.add(sha)
                 heapq.heappush(self._heap, (self._rank(sha), sha))
 
+    def _commit(self, sha: str) -> Commit | None:
+        if sha not in self._commits:
+            self._commits[sha] = self._derived.get(COMMITS, self._repository, sha)
+        return self._commits[sha]
+
     def _parents(self, sha: str) -> list[str] | None:
-        commit = self._commits[sha]
+        commit = self._commit(sha)
         return commit.parents if commit is not None else None
 
     def _rank(self, sha: str) -> int:
         """Latest in order first; before all what has none, since it may decide."""
-        commit = self._commits[sha]
+        commit = self._commit(sha)
         return -commit.order if commit is not None and commit.order is not None else _FIRST
 
     def _unknown(self, why: str) -> Between:

@@ -19,14 +19,19 @@ from deploytrail.projections.tables import Rows, Table
 MAX_PUSHED: Final = 4_000
 MAX_PARTS: Final = 400
 MAX_PARENTS: Final = 32
+MAX_CHILDREN: Final = 64
+# So many descendants are put right for one entry, when commits are told after them.
+MAX_RAISED: Final = 5_000
 
 
 class Commit(msgspec.Struct, frozen=True):
     """A commit by repository and full name. `parents` is None when nobody told them.
 
     The texts about it open from entry `index` under `path` ("data.commits.3"). `change` is the number of the
-    change that it is the head or the merge of, or that lists it. `order` is its time, corrected to lie after
-    its parents' (git's corrected commit date); `bound` the least order of a child that was told before it.
+    change that it is the head or the merge of, or that lists it. `order` is its time, corrected to lie above
+    those of its parents (git's corrected commit date), whatever order commits are told in; for that it knows
+    its `children`, unless it is `crowded` with more of them than are kept. `complete`: so it is known to the
+    first commit of all, with every parent on the way.
     """
 
     repository: str
@@ -37,7 +42,9 @@ class Commit(msgspec.Struct, frozen=True):
     authored_at: int | None = None
     committed_at: int | None = None
     order: int | None = None
-    bound: int | None = None
+    children: list[str] = []
+    crowded: bool = False
+    complete: bool = False
     index: int | None = None
     path: str | None = None
     change: int | None = None
@@ -65,7 +72,7 @@ class Arrival(msgspec.Struct, frozen=True):
 class Heard(msgspec.Struct, frozen=True):
     """A repository, also by its name without host, under the name that was heard last; whether it pushes.
 
-    `disordered`: a commit that was told late did not fit before its children, so orders decide nothing.
+    `disordered`: more commits were told out of order than could be put right, so orders decide nothing.
     """
 
     repository: str
@@ -111,29 +118,60 @@ def _hear(where: str, pushes: bool, rows: Rows) -> None:
 
 def _commits(where: str, index: int, data: dict[str, Any], rows: Rows) -> None:
     told = data.get("commits")
+    left = MAX_RAISED
     for place, item in enumerate(told if isinstance(told, list) else ()):
         name = sha(item, "sha") if isinstance(item, dict) else None
-        if name is not None:
-            old = rows.get(COMMITS, where, name) or Commit(where, name)
-            new = _extended(old, index, f"data.commits.{place}", item)
-            rows.put(COMMITS, _ordered(new, rows) if new.parents is not None and new.order is None else new)
+        if name is None:
+            continue
+        old = rows.get(COMMITS, where, name) or Commit(where, name)
+        new = _extended(old, index, f"data.commits.{place}", item)
+        rows.put(COMMITS, new)
+        if old.parents is None and new.parents is not None:
+            for parent in new.parents:
+                _add_child(where, parent, name, rows)
+            left = _order(where, name, left, rows)
 
 
-def _ordered(commit: Commit, rows: Rows) -> Commit:
-    """The commit with its order, which lies above that of all its parents."""
-    parents = [rows.get(COMMITS, commit.repository, name) for name in commit.parents or ()]
-    order = max(
-        [commit.committed_at or 0, *(p.order + 1 for p in parents if p is not None and p.order is not None)]
+def _order(where: str, name: str, left: int, rows: Rows) -> int:
+    """Give a commit its order, and its descendants what follows from it; how many more may be changed."""
+    heard = rows.get(HEARD, where) or Heard(where, where)
+    waiting = [] if heard.disordered else [name]
+    while waiting:
+        row = rows.get(COMMITS, where, waiting.pop())
+        if row is None or (new := _placed(row, rows)) == row:
+            continue
+        rows.put(COMMITS, new)
+        left -= 1
+        if left < 0 or new.crowded:
+            # Some descendants may now have too low an order.
+            rows.put(HEARD, msgspec.structs.replace(heard, disordered=True))
+            break
+        waiting += new.children
+    return left
+
+
+def _placed(commit: Commit, rows: Rows) -> Commit:
+    """The commit with its order above its parents', and whether it is known to the first of all."""
+    if commit.parents is None:
+        return commit
+    parents = [rows.get(COMMITS, commit.repository, name) for name in commit.parents]
+    orders = [parent.order + 1 for parent in parents if parent is not None and parent.order is not None]
+    return msgspec.structs.replace(
+        commit,
+        order=max([commit.committed_at or 0, commit.order or 0, *orders]),
+        complete=all(parent is not None and parent.complete for parent in parents),
     )
-    for name, parent in zip(commit.parents or (), parents, strict=True):
-        if parent is None or parent.order is None:
-            parent = rows.get(COMMITS, commit.repository, name) or Commit(commit.repository, name)
-            bound = order if parent.bound is None else min(order, parent.bound)
-            rows.put(COMMITS, msgspec.structs.replace(parent, bound=bound))
-    if commit.bound is not None and order >= commit.bound:
-        heard = rows.get(HEARD, commit.repository) or Heard(commit.repository, commit.repository)
-        rows.put(HEARD, msgspec.structs.replace(heard, disordered=True))
-    return msgspec.structs.replace(commit, order=order)
+
+
+def _add_child(where: str, name: str, child: str, rows: Rows) -> None:
+    """Let a parent, perhaps not told itself yet, know its child."""
+    row = rows.get(COMMITS, where, name) or Commit(where, name)
+    if child not in row.children:
+        if len(row.children) < MAX_CHILDREN:
+            row = msgspec.structs.replace(row, children=[*row.children, child])
+        else:
+            row = msgspec.structs.replace(row, crowded=True)
+        rows.put(COMMITS, row)
 
 
 def _extended(old: Commit, index: int, path: str, item: dict[str, Any]) -> Commit:
