@@ -99,6 +99,12 @@ def test_forms_are_taken_from_our_own_pages_only(
     assert ("administrator" in house.administer.sessions) == (status == 403)
 
 
+def test_a_token_needs_no_page(house: FakeHouse, enter: Enter) -> None:
+    answer = enter(token="administrator-token").post("/deployments/40/separate", content=b"index=46")
+    assert answer.status_code == 303
+    assert house.administer.done == [("separate", house.administer.tokens["administrator-token"], "40", 46)]
+
+
 def test_signing_in_from_elsewhere_is_refused_too(house: FakeHouse, enter: Enter) -> None:
     house.administer.links.add("L")
     answer = enter().post("/sign-in", content=b"link=L", headers={"origin": "http://evil.example"})

@@ -74,7 +74,7 @@ def separate(request: Request) -> Response:
     web = request.app.state.web
     key = request.path_params["key"]
     index = numbers.index(request.state.form.get("index"), "index")
-    web.house.administer.separate(caller_of(request).session, key, index)
+    web.house.administer.separate(caller_of(request).by, key, index)
     return RedirectResponse(sentences.deployment_path(key), 303)
 
 

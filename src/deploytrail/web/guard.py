@@ -64,10 +64,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     secret: str = ""
 
     @property
-    def by(self) -> str:
-        """The public name of the session or grant, for facts about what was done."""
-        owner = self.session or self.grant
-        return owner.id if owner else ""
+    def by(self) -> Session | Grant | None:
+        """Whose doing it is, for facts about what was done."""
+        return self.session or self.grant
 
     @property
     def known(self) -> bool:
@@ -158,7 +157,8 @@ def _guarded(
         if "authorization" in request.headers or "cookie" in request.headers:
             caller = await run_in_threadpool(identify, web.house, web.settings, request)
         request.state.caller = caller
-        if request.method not in _SAFE and (form or caller.session is not None):
+        # A token is never sent by a browser by itself, a cookie is.
+        if request.method not in _SAFE and caller.grant is None and (form or caller.session is not None):
             _demand_own_page(request, web.settings)
         if not caller.may(action):
             raise _turned_away(caller)
