@@ -1,0 +1,1 @@
+"""Checkpoints signed: the signer with its own record, in another failure domain than the database."""

@@ -1,0 +1,373 @@
+"""The log in a SQL database: entries, tree, subject index, and what lies beside it.
+
+One writer connection; every write is one transaction under one lock. Readers have connections of their own
+and see committed states only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+
+from deploytrail.app.ports import (
+    Blob,
+    Damaged,
+    Head,
+    Placed,
+    RawDelivery,
+    Row,
+    Signed,
+    Submission,
+)
+from deploytrail.errors import Refused
+from deploytrail.store import schema
+from deploytrail.store.appending import Batch, empty_head, guards_of, ids_of, lookup, macs_of
+from deploytrail.store.schema import checkpoint, delivery, disclosure, entry, head, node, registry, repeat, subject
+from deploytrail.store.schema import subject_hash
+from deploytrail.store.sqlite import open_engine, truncate_journal
+from deploytrail.tlog.frontier import Frontier, Node
+
+# SQLite takes 32,766 parameters; this leaves room.
+_MANY: Final = 5_000
+_PAGE: Final = 1_000
+
+
+class SqlLog:
+    """Implements ports.Log, Disclosures and Registry on one SQLite file."""
+
+    def __init__(self, path: Path, *, write: bool = True) -> None:
+        """Open the database at `path`. With `write`, make what is missing; the caller holds the writer's lock."""
+        self._lock = threading.Lock()
+        self._writer = open_engine(path, synchronous="FULL") if write else None
+        if self._writer is not None:
+            with self._writing() as tx:
+                schema.main.create_all(tx)
+                if tx.execute(sa.select(head.c.id)).first() is None:
+                    new = empty_head()
+                    tx.execute(
+                        head.insert().values(id=1, size=0, root=new.root, frontier=new.frontier.encode())
+                    )
+        elif not path.exists():
+            raise Refused("not-found", f"There is no log at {path}.")
+        self._readers = open_engine(path, synchronous="FULL", readonly=True)
+
+    def close(self) -> None:
+        """Release every connection."""
+        self._readers.dispose()
+        if self._writer is not None:
+            self._writer.dispose()
+
+    # The log.
+
+    def append(self, batch: Sequence[Submission]) -> list[list[Placed] | Refused]:
+        with self._writing() as tx:
+            work = Batch(
+                self._head(tx),
+                lookup(_known_ids(tx, ids_of(batch))),
+                lookup(_known_macs(tx, macs_of(batch))),
+                _newest(tx, guards_of(batch)),
+            )
+            answers = [work.place(submission) for submission in batch]
+            if work.entries:
+                _write(tx, work, *work.close())
+        return answers
+
+    def head(self) -> Head:
+        with self._reading() as tx:
+            return self._head(tx)
+
+    def entries(self, start: int, stop: int) -> list[Row]:
+        query = (
+            sa.select(entry.c.idx, entry.c.leaf, entry.c.body)
+            .where(entry.c.idx >= start, entry.c.idx < stop)
+            .order_by(entry.c.idx)
+        )
+        with self._reading() as tx:
+            return [Row(*row) for row in tx.execute(query)]
+
+    def leaves(self, start: int, stop: int) -> bytes:
+        query = sa.select(entry.c.leaf).where(entry.c.idx >= start, entry.c.idx < stop).order_by(entry.c.idx)
+        with self._reading() as tx:
+            return b"".join(tx.execute(query).scalars())
+
+    def nodes(self, level: int, start: int, stop: int) -> bytes:
+        query = (
+            sa.select(node.c.hash)
+            .where(node.c.level == level, node.c.idx >= start, node.c.idx < stop)
+            .order_by(node.c.idx)
+        )
+        with self._reading() as tx:
+            return b"".join(tx.execute(query).scalars())
+
+    def touched(self, subject_key: str, *, before: int | None = None, limit: int = 100) -> list[int]:
+        query = sa.select(subject.c.idx).where(subject.c.key == subject_hash(subject_key))
+        if before is not None:
+            query = query.where(subject.c.idx < before)
+        with self._reading() as tx:
+            return list(tx.execute(query.order_by(subject.c.idx.desc()).limit(limit)).scalars())
+
+    def find(self, source: str, id: str) -> int | None:
+        query = sa.select(repeat.c.idx).where(repeat.c.source == source, repeat.c.id == id)
+        with self._reading() as tx:
+            return tx.execute(query).scalar()
+
+    def publish(self, signed: Signed) -> None:
+        with self._writing() as tx:
+            kept = tx.execute(sa.select(checkpoint.c.root).where(checkpoint.c.size == signed.size)).scalar()
+            if kept is None:
+                tx.execute(checkpoint.insert().values(size=signed.size, root=signed.root, note=signed.note))
+            elif kept != signed.root:
+                raise Refused("untrue", f"Two roots for size {signed.size}: the published one stays.")
+
+    def checkpoint(self) -> Signed | None:
+        query = sa.select(checkpoint).order_by(checkpoint.c.size.desc()).limit(1)
+        with self._reading() as tx:
+            row = tx.execute(query).first()
+        return Signed(*row) if row else None
+
+    def checkpoints(self) -> Iterator[Signed]:
+        after = -1
+        while True:
+            query = sa.select(checkpoint).where(checkpoint.c.size > after).order_by(checkpoint.c.size)
+            with self._reading() as tx:
+                rows = tx.execute(query.limit(_PAGE)).all()
+            if not rows:
+                return
+            yield from (Signed(*row) for row in rows)
+            after = rows[-1].size
+
+    def index_rows(self, after: tuple[int, int] | None = None) -> list[tuple[int, int]]:
+        """The subject index from after a (key, index) on, a page at a time, for `fsck`."""
+        query = sa.select(subject.c.key, subject.c.idx).order_by(subject.c.key, subject.c.idx).limit(20 * _PAGE)
+        if after is not None:
+            query = query.where(sa.tuple_(subject.c.key, subject.c.idx) > sa.tuple_(*after))
+        with self._reading() as tx:
+            return [(row.key, row.idx) for row in tx.execute(query)]
+
+    def repeat_rows(self, after: tuple[str, str] | None = None) -> list[tuple[str, str, int]]:
+        """The repeats from after a (source, id) on, a page at a time, for `fsck`."""
+        query = sa.select(repeat).order_by(repeat.c.source, repeat.c.id).limit(20 * _PAGE)
+        if after is not None:
+            query = query.where(sa.tuple_(repeat.c.source, repeat.c.id) > sa.tuple_(*after))
+        with self._reading() as tx:
+            return [(row.source, row.id, row.idx) for row in tx.execute(query)]
+
+    def node_rows(self) -> Iterator[Node]:
+        """Every stored tile hash, lowest level first, for `fsck`."""
+        query = sa.select(node.c.level, node.c.idx, node.c.hash).order_by(node.c.level, node.c.idx)
+        with self._reading() as tx:
+            for row in tx.execute(query):
+                yield Node(*row)
+
+    # Beside the log.
+
+    def disclosures(self, indices: Iterable[int]) -> dict[int, list[Blob]]:
+        found: dict[int, list[Blob]] = {}
+        wanted = list(indices)
+        with self._reading() as tx:
+            for start in range(0, len(wanted), _MANY):
+                query = sa.select(disclosure).where(disclosure.c.idx.in_(wanted[start : start + _MANY]))
+                for row in tx.execute(query):
+                    found.setdefault(row.idx, []).append(Blob(row.subject, row.sealed))
+        return found
+
+    def every_disclosure(self, after: int = -1) -> Iterator[tuple[int, Blob]]:
+        while True:
+            query = sa.select(disclosure).where(disclosure.c.idx > after).order_by(disclosure.c.idx)
+            with self._reading() as tx:
+                rows = tx.execute(query.limit(_PAGE)).all()
+                if not rows:
+                    return
+                # A page may end within an entry; take the rest of that entry too.
+                last = rows[-1].idx
+                rest = tx.execute(sa.select(disclosure).where(disclosure.c.idx == last)).all()
+            whole = [row for row in rows if row.idx != last] + list(rest)
+            yield from ((row.idx, Blob(row.subject, row.sealed)) for row in whole)
+            after = last
+
+    def redact(self, index: int, blob: Blob) -> None:
+        where = sa.and_(disclosure.c.idx == index, disclosure.c.subject == blob.subject)
+        with self._writing() as tx:
+            tx.execute(disclosure.update().where(where).values(sealed=blob.sealed))
+
+    def erase_disclosures(self, subject_id: str) -> int:
+        with self._writing() as tx:
+            return tx.execute(disclosure.delete().where(disclosure.c.subject == subject_id)).rowcount
+
+    def seen(self, mac: bytes) -> int | None:
+        with self._reading() as tx:
+            return tx.execute(sa.select(delivery.c.idx).where(delivery.c.mac == mac)).scalar()
+
+    def seen_id(self, id_mac: bytes) -> int | None:
+        query = sa.select(delivery.c.idx).where(delivery.c.id_mac == id_mac).order_by(delivery.c.id).limit(1)
+        with self._reading() as tx:
+            return tx.execute(query).scalar()
+
+    def deliveries(self, after: int = 0) -> Iterator[tuple[int, RawDelivery, int]]:
+        while True:
+            query = sa.select(delivery).where(delivery.c.id > after, delivery.c.key.is_not(None))
+            with self._reading() as tx:
+                rows = tx.execute(query.order_by(delivery.c.id).limit(50)).all()
+            if not rows:
+                return
+            yield from ((row.id, _raw(row), row.idx) for row in rows)
+            after = rows[-1].id
+
+    def forget_deliveries(self, rows: Sequence[int]) -> None:
+        with self._writing() as tx:
+            for start in range(0, len(rows), _MANY):
+                some = delivery.c.id.in_(rows[start : start + _MANY])
+                tx.execute(delivery.update().where(some).values(key=None, sealed=None))
+
+    def expire_deliveries(self, before: int) -> int:
+        where = sa.and_(delivery.c.received_at < before, delivery.c.key.is_not(None))
+        with self._writing() as tx:
+            return tx.execute(delivery.update().where(where).values(key=None, sealed=None)).rowcount
+
+    def delivery_of(self, index: int) -> RawDelivery | None:
+        query = sa.select(delivery).where(delivery.c.idx == index, delivery.c.key.is_not(None))
+        with self._reading() as tx:
+            row = tx.execute(query).first()
+        return _raw(row) if row else None
+
+    def scrub(self) -> None:
+        # secure_delete has zeroed the freed pages; now nothing older may stand in the journal.
+        self._readers.dispose()
+        with self._lock:
+            truncate_journal(self._need_writer())
+
+    # Small ephemeral tables.
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        query = sa.select(registry.c.row).where(registry.c.area == table).order_by(registry.c.key)
+        with self._reading() as tx:
+            return [msgspec.json.decode(row) for row in tx.execute(query).scalars()]
+
+    def row(self, table: str, key: str) -> dict[str, Any] | None:
+        query = sa.select(registry.c.row).where(registry.c.area == table, registry.c.key == key)
+        with self._reading() as tx:
+            found = tx.execute(query).scalar()
+        return msgspec.json.decode(found) if found is not None else None
+
+    def put(self, table: str, key: str, row: Mapping[str, Any]) -> None:
+        where = sa.and_(registry.c.area == table, registry.c.key == key)
+        with self._writing() as tx:
+            tx.execute(registry.delete().where(where))
+            tx.execute(registry.insert().values(area=table, key=key, row=msgspec.json.encode(row)))
+
+    def take(self, table: str, key: str) -> dict[str, Any] | None:
+        where = sa.and_(registry.c.area == table, registry.c.key == key)
+        with self._writing() as tx:
+            found = tx.execute(sa.select(registry.c.row).where(where)).scalar()
+            tx.execute(registry.delete().where(where))
+        return msgspec.json.decode(found) if found is not None else None
+
+    # Transactions.
+
+    def _need_writer(self) -> sa.Engine:
+        if self._writer is None:
+            raise Refused("unavailable", "This log was opened for reading only.")
+        return self._writer
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        writer = self._need_writer()
+        with self._lock:
+            try:
+                with writer.begin() as tx:
+                    yield tx
+            except sa.exc.DBAPIError as error:
+                raise _refusal(error) from error
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        try:
+            with self._readers.connect() as tx:
+                yield tx
+        except sa.exc.DBAPIError as error:
+            raise _refusal(error) from error
+
+    @staticmethod
+    def _head(tx: sa.Connection) -> Head:
+        row = tx.execute(sa.select(head.c.size, head.c.root, head.c.frontier)).first()
+        if row is None:
+            raise Refused("untrue", "The log has lost its head row.")
+        return Head(row.size, row.root, Frontier.decode(row.frontier))
+
+
+def _known_ids(tx: sa.Connection, ids: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    found: dict[tuple[str, str], int] = {}
+    by_source: dict[str, list[str]] = {}
+    for source, id in ids:
+        by_source.setdefault(source, []).append(id)
+    for source, some in by_source.items():
+        for start in range(0, len(some), _MANY):
+            query = sa.select(repeat.c.id, repeat.c.idx).where(
+                repeat.c.source == source, repeat.c.id.in_(some[start : start + _MANY])
+            )
+            found.update(((source, row.id), row.idx) for row in tx.execute(query))
+    return found
+
+
+def _known_macs(tx: sa.Connection, macs: list[bytes]) -> dict[bytes, int]:
+    if not macs:
+        return {}
+    query = sa.select(delivery.c.mac, delivery.c.idx).where(delivery.c.mac.in_(macs))
+    return {row.mac: row.idx for row in tx.execute(query)}
+
+
+def _newest(tx: sa.Connection, keys: list[str]) -> Any:
+    newest: dict[str, int] = {}
+    for key in keys:
+        query = sa.select(sa.func.max(subject.c.idx)).where(subject.c.key == subject_hash(key))
+        newest[key] = -1 if (found := tx.execute(query).scalar()) is None else found
+    return lambda key: newest.get(key, -1)
+
+
+def _write(tx: sa.Connection, work: Batch, new: Head, nodes: list[Node]) -> None:
+    """Everything of one batch, the head last and only if nobody else moved it."""
+    tx.execute(entry.insert(), [{"idx": i, "leaf": leaf, "body": body} for i, leaf, body in work.entries])
+    if nodes:
+        tx.execute(node.insert(), [{"level": n.level, "idx": n.index, "hash": n.hash} for n in nodes])
+    if work.subjects:
+        pairs = {(subject_hash(key), index) for key, index in work.subjects}
+        tx.execute(subject.insert(), [{"key": key, "idx": index} for key, index in sorted(pairs)])
+    if work.repeats:
+        rows = [{"source": s, "id": i, "idx": index} for (s, i), index in work.repeats.items()]
+        tx.execute(repeat.insert(), rows)
+    if work.disclosures:
+        blobs = [{"idx": i, "subject": b.subject, "sealed": b.sealed} for i, b in work.disclosures]
+        tx.execute(disclosure.insert(), blobs)
+    if work.deliveries:
+        tx.execute(delivery.insert(), [_columns(raw, index) for raw, index in work.deliveries.values()])
+    moved = tx.execute(
+        head.update()
+        .where(head.c.size == new.size - len(work.entries))
+        .values(size=new.size, root=new.root, frontier=new.frontier.encode())
+    )
+    if moved.rowcount != 1:
+        raise Refused("unavailable", "Another writer has moved the head of this log; nothing was recorded.")
+
+
+def _columns(raw: RawDelivery, index: int) -> dict[str, Any]:
+    return {**raw._asdict(), "idx": index}
+
+
+def _raw(row: Any) -> RawDelivery:
+    return RawDelivery(*(getattr(row, name) for name in RawDelivery._fields))
+
+
+def _refusal(error: sa.exc.DBAPIError) -> Refused:
+    """What a database error means to whoever waits for an acknowledgement."""
+    words = str(error.orig)
+    if "full" in words:
+        return Refused("unavailable", "The disk is full; nothing was recorded. Free some space and send it again.")
+    if "locked" in words or "busy" in words:
+        return Refused("busy", "The database is busy; nothing was recorded. Send it again.")
+    return Damaged(f"The disk or the database failed ({words}). What was not acknowledged may be lost; send it again.")

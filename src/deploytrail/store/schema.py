@@ -1,0 +1,128 @@
+"""The tables of the main database and of the keyring, each with its class of state.
+
+evidential: the proof itself · erasable: what may be deleted, backed up apart · derived: rebuildable from
+the log · ephemeral: secrets, sessions, leases. A test fails on a table without a class.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import sqlalchemy as sa
+
+SCHEMA: Final = 1
+
+main = sa.MetaData()
+keys = sa.MetaData()
+
+entry = sa.Table(
+    "entry",
+    main,
+    sa.Column("idx", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("leaf", sa.LargeBinary, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    info={"state": "evidential"},
+)
+# Tile level 1 and up: one hash for each full tile below.
+node = sa.Table(
+    "node",
+    main,
+    sa.Column("level", sa.Integer, primary_key=True),
+    sa.Column("idx", sa.Integer, primary_key=True),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+    info={"state": "evidential"},
+    sqlite_with_rowid=False,
+)
+# One row. The lock that PostgreSQL replicas take last, and the fence that every append moves.
+head = sa.Table(
+    "head",
+    main,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("root", sa.LargeBinary, nullable=False),
+    sa.Column("frontier", sa.LargeBinary, nullable=False),
+    info={"state": "evidential"},
+)
+checkpoint = sa.Table(
+    "checkpoint",
+    main,
+    sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("root", sa.LargeBinary, nullable=False),
+    sa.Column("note", sa.LargeBinary, nullable=False),
+    info={"state": "evidential"},
+)
+# Which entries are about a subject. `key` is subject_hash(): eight bytes keep the index narrow; a
+# collision can only make a guarded append more careful.
+subject = sa.Table(
+    "subject",
+    main,
+    sa.Column("key", sa.BigInteger, primary_key=True),
+    sa.Column("idx", sa.BigInteger, primary_key=True),
+    info={"state": "derived"},
+    sqlite_with_rowid=False,
+)
+# The entry that a source told under an id.
+repeat = sa.Table(
+    "repeat",
+    main,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("idx", sa.BigInteger, nullable=False),
+    info={"state": "derived"},
+    sqlite_with_rowid=False,
+)
+disclosure = sa.Table(
+    "disclosure",
+    main,
+    sa.Column("idx", sa.BigInteger, primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    info={"state": "erasable"},
+    sqlite_with_rowid=False,
+)
+delivery = sa.Table(
+    "delivery",
+    main,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("mac", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("id_mac", sa.LargeBinary, index=True),
+    sa.Column("received_at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("idx", sa.BigInteger, nullable=False, index=True),
+    sa.Column("key", sa.LargeBinary),
+    sa.Column("sealed", sa.LargeBinary),
+    info={"state": "erasable"},
+)
+registry = sa.Table(
+    "registry",
+    main,
+    sa.Column("area", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("row", sa.LargeBinary, nullable=False),
+    info={"state": "ephemeral"},
+    sqlite_with_rowid=False,
+)
+
+subject_key = sa.Table(
+    "subject_key",
+    keys,
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("key", sa.LargeBinary, nullable=False),
+    info={"state": "erasable"},
+    sqlite_with_rowid=False,
+)
+identity = sa.Table(
+    "identity",
+    keys,
+    sa.Column("mac", sa.LargeBinary, primary_key=True),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
+    info={"state": "erasable"},
+    sqlite_with_rowid=False,
+)
+
+
+def subject_hash(key: str) -> int:
+    """The first eight bytes of SHA-256 of a subject key, as a signed integer."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
