@@ -1,4 +1,4 @@
-"""Who may do what: one table of actions, deny by default.
+"""Who may do what: one table of actions, deny by default, and the callers that it speaks of.
 
 Every route and every command names one action; a test walks over all of them and fails on one that does
 not. "machine" is whoever can run commands on the machine itself; "anyone" needs no signing in.
@@ -6,9 +6,17 @@ not. "machine" is whoever can run commands on the machine itself; "anyone" needs
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from deploytrail.errors import Refused
+from deploytrail.facts.draft import Draft, Person, builtins
 
 ROLES: Final = ("viewer", "reporter", "administrator")
+# Logins of those whom only the house itself knows are told apart from all others by this namespace.
+NAMESPACE: Final = "house"
 
 _EVERY: Final = frozenset(ROLES)
 
@@ -27,3 +35,83 @@ ACTIONS: Final[dict[str, frozenset[str]]] = {
 def may(role: str, action: str) -> bool:
     """Whether `role` may do `action`. An action that is not in the table is nobody's."""
     return role in ACTIONS.get(action, frozenset())
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A person who is signed in. `subject` is their subject id; times are UTC milliseconds."""
+
+    id: str
+    subject: str
+    role: str
+    name: str | None
+    expires_at: int
+
+    def may(self, action: str) -> bool:
+        """Whether this person's role may do `action`."""
+        return may(self.role, action)
+
+    def person(self) -> Person:
+        """The actor of what this person does."""
+        return Person(id=self.subject)
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """What a token lets its holder do. Empty `kinds`, `services` or `environments` limit nothing."""
+
+    id: str
+    name: str
+    role: str
+    kinds: list[str]
+    services: list[str]
+    environments: list[str]
+    expires_at: int
+
+    def may(self, action: str) -> bool:
+        """Whether the token's role may do `action`."""
+        return may(self.role, action)
+
+    def person(self) -> Person:
+        """The actor of what is done with this token: the process that holds it."""
+        return Person(login=self.name, bot=True)
+
+
+class Operator(msgspec.Struct, frozen=True, kw_only=True):
+    """Whoever runs a command on the machine itself, by the name the machine gives."""
+
+    login: str
+
+    def person(self) -> Person:
+        """The actor of what this operator does."""
+        return Person(login=self.login)
+
+
+By = Session | Grant | Operator
+
+
+def demand_scope(grant: Grant, draft: Draft) -> None:
+    """Refused("forbidden") if a token does not reach this fact.
+
+    A token that is limited to services or environments may only tell facts that name one of them.
+    """
+    if grant.kinds and draft.kind not in grant.kinds:
+        raise Refused(
+            "forbidden", f"This token may not tell {draft.kind}; it may tell {_listed(grant.kinds)}."
+        )
+    fields = builtins(draft.body)
+    for name, allowed in (("service", grant.services), ("environment", grant.environments)):
+        if not allowed:
+            continue
+        named = _named(fields, name)
+        if not named or not named <= set(allowed):
+            raise Refused("forbidden", f"This token may only tell facts of the {name} {_listed(allowed)}.")
+
+
+def _named(fields: dict[str, Any], name: str) -> set[str]:
+    """The services or environments that a fact names, also in the list of what runs."""
+    running = fields.get("running")
+    items = [fields, *(running if isinstance(running, list) else [])]
+    return {item[name] for item in items if isinstance(item, dict) and isinstance(item.get(name), str)}
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(list(names)[:5]) + (" ..." if len(names) > 5 else "")

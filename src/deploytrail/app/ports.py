@@ -196,13 +196,19 @@ class Registry(Protocol):
     """Small ephemeral tables that the house administers: sources, secrets, tokens, links, sessions."""
 
     def rows(self, table: str) -> list[dict[str, Any]]:
-        """All rows of one ephemeral table (`source`, `secret`, `token`, `link`, `session`)."""
+        """All rows of one ephemeral table (`source`, `token`, `link`, `session`)."""
 
     def row(self, table: str, key: str) -> dict[str, Any] | None:
         """One row by its key."""
 
     def put(self, table: str, key: str, row: Mapping[str, Any]) -> None:
         """Insert or replace one row; durable on return."""
+
+    def items(self, table: str) -> list[tuple[str, dict[str, Any]]]:
+        """All rows of one ephemeral table with their keys."""
+
+    def change(self, table: str, key: str, row: Mapping[str, Any]) -> bool:
+        """Replace one row if it is still there; whether it was."""
 
     def take(self, table: str, key: str) -> dict[str, Any] | None:
         """Delete one row and return it, atomically: of two callers only one gets it."""

@@ -261,6 +261,16 @@ class SqlLog:
             tx.execute(registry.delete().where(where))
             tx.execute(registry.insert().values(area=table, key=key, row=msgspec.json.encode(row)))
 
+    def items(self, table: str) -> list[tuple[str, dict[str, Any]]]:
+        query = sa.select(registry.c.key, registry.c.row).where(registry.c.area == table).order_by(registry.c.key)
+        with self._reading() as tx:
+            return [(found.key, msgspec.json.decode(found.row)) for found in tx.execute(query)]
+
+    def change(self, table: str, key: str, row: Mapping[str, Any]) -> bool:
+        where = sa.and_(registry.c.area == table, registry.c.key == key)
+        with self._writing() as tx:
+            return bool(tx.execute(registry.update().where(where).values(row=msgspec.json.encode(row))).rowcount)
+
     def take(self, table: str, key: str) -> dict[str, Any] | None:
         where = sa.and_(registry.c.area == table, registry.c.key == key)
         with self._writing() as tx:
