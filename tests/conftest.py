@@ -1,0 +1,68 @@
+"""For all tests: nothing is skipped in silence, laws have no deadline, and long tests begin first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import settings
+
+TESTS: Final = Path(__file__).parent
+# What shares a worker, so that browsers and whole demos do not fight for the same few cores.
+_TOGETHER: Final = {"browser": "browser", "stories": "stories", "crash": "crash"}
+
+# A slow machine is no fault of a law. `quick` is for ./dev check.
+settings.register_profile("house", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=15)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
+
+
+def _skips_fail() -> bool:
+    return os.environ.get("CI", "").lower() in ("true", "1", "yes")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests first; what must share a worker is told to xdist."""
+    for item in items:
+        room = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
+        if room in _TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(_TOGETHER[room]))
+    items.sort(key=_briefness)
+
+
+def _briefness(item: pytest.Item) -> int:
+    if item.get_closest_marker("slow"):
+        return 0
+    return 1 if item.get_closest_marker("browser") else 2
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With CI=true a skipped test is a failed one."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and _skips_fail():
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, which CI does not allow: {_reason(report.longrepr)}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """With CI=true a module that skips itself has failed."""
+    report = yield
+    if report.skipped and _skips_fail():
+        report.outcome = "failed"
+        words = f"{collector.nodeid} skipped itself, which CI does not allow: {_reason(report.longrepr)}"
+        report.longrepr = words
+    return report
+
+
+def _reason(longrepr: object) -> str:
+    return str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)

@@ -1,0 +1,117 @@
+"""`./dev test [pytest args]`: all tests, a real browser included.
+
+    python tools/run_tests.py [pytest args]
+
+What the tests need and this machine has not is installed where that can be done; where it cannot, this ends
+with one sentence that names the package, and status 2. Nothing is skipped in silence: a skip is named at
+the end, and with CI=true it is a failure (tests/conftest.py). Without arguments, everything runs on all
+cores. Else the arguments are pytest's own, and the status is pytest's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+BROWSER_TESTS: Final = ROOT / "tests" / "browser"
+# As tests/browser/conftest.py looks for it.
+_BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
+_LAUNCH: Final = """
+from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright:
+    playwright.chromium.launch(args=["--no-sandbox"]).close()
+"""
+_INSTALL_S: Final = 600
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def needs_browser(arguments: Sequence[str]) -> bool:
+    """Whether these pytest arguments can select a browser test."""
+    if any("not browser" in argument for argument in arguments):
+        return False
+    paths = [ROOT / argument.partition("::")[0] for argument in arguments if not argument.startswith("-")]
+    named = [path.resolve() for path in paths if path.exists()]
+    return not named or any(
+        path.is_relative_to(BROWSER_TESTS) or BROWSER_TESTS.is_relative_to(path) for path in named
+    )
+
+
+def missing(arguments: Sequence[str]) -> str | None:
+    """A sentence that names the package that is missing and could not be installed, else None."""
+    if not shutil.which("git") and not _apt("git", "git"):
+        return "The tests work on real git repositories: install the package git and run ./dev test again."
+    if needs_browser(arguments) and not _browser():
+        return (
+            "The tests drive a real browser: install the package chromium, "
+            "or name one in DEPLOYTRAIL_CHROMIUM, and run ./dev test again."
+        )
+    return None
+
+
+def _browser() -> bool:
+    if "DEPLOYTRAIL_CHROMIUM" in os.environ:
+        return bool(shutil.which(os.environ["DEPLOYTRAIL_CHROMIUM"]))
+    if any(shutil.which(name) for name in _BROWSERS) or _launches():
+        return True
+    _say("Installing Chromium for the browser tests ...")
+    if _quietly(sys.executable, "-m", "playwright", "install", "chromium") and _launches():
+        return True
+    return _apt("chromium", *_BROWSERS)
+
+
+def _launches() -> bool:
+    """Whether Playwright's own Chromium is there and starts, with all the libraries that it needs."""
+    return _quietly(sys.executable, "-c", _LAUNCH)
+
+
+def _apt(package: str, *commands: str) -> bool:
+    """Install a Debian package, if we may; whether one of its commands is there now."""
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return False
+    _say(f"Installing the package {package} ...")
+    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+    _quietly("apt-get", "update", "-qq")
+    _quietly("apt-get", "install", "-y", "-qq", "--no-install-recommends", package)
+    return any(shutil.which(name) for name in commands)
+
+
+def _quietly(*command: str) -> bool:
+    """Run a command to its end without a word; whether it succeeded in time."""
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=_INSTALL_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """The pytest command. Browser tests and demo stories each stay on one worker (tests/conftest.py)."""
+    everything = ["-n", str(cores()), "--dist", "loadgroup", "--durations=10"]
+    return [sys.executable, "-m", "pytest", "-rs", *(arguments or everything)]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status: pytest's own, or 2 if something is missing."""
+    words = missing(arguments)
+    if words:
+        _say(words)
+        return 2
+    return subprocess.run(command(arguments), cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
