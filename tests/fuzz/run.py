@@ -50,7 +50,7 @@ class Failure:
     @property
     def where(self) -> str:
         """The line that raised: two failures from there are one finding."""
-        return self.words.strip().rpartition('File "')[2]
+        return self.words.rpartition('File "')[2].partition("\n")[0]
 
 
 def fuzz(target: Target, seed: int, going: Callable[[int], bool]) -> Outcome:
