@@ -36,6 +36,7 @@ from deploytrail.tlog.frontier import Frontier, Node
 # SQLite takes 32,766 parameters; this leaves room.
 _MANY: Final = 5_000
 _PAGE: Final = 1_000
+_SIGNED: Final = (checkpoint.c.size, checkpoint.c.root, checkpoint.c.note)
 
 
 class SqlLog:
@@ -50,9 +51,8 @@ class SqlLog:
                 schema.main.create_all(tx)
                 if tx.execute(sa.select(head.c.id)).first() is None:
                     new = empty_head()
-                    tx.execute(
-                        head.insert().values(id=1, size=0, root=new.root, frontier=new.frontier.encode())
-                    )
+                    first = {"size": 0, "root": new.root, "frontier": new.frontier.encode(), "published": -1}
+                    tx.execute(head.insert().values(id=1, **first))
         elif not path.exists():
             raise Refused("not-found", f"There is no log at {path}.")
         self._readers = open_engine(path, synchronous="FULL", readonly=True)
@@ -121,12 +121,12 @@ class SqlLog:
         with self._writing() as tx:
             kept = tx.execute(sa.select(checkpoint.c.root).where(checkpoint.c.size == signed.size)).scalar()
             if kept is None:
-                tx.execute(checkpoint.insert().values(size=signed.size, root=signed.root, note=signed.note))
+                _publish(tx, signed)
             elif kept != signed.root:
                 raise Refused("untrue", f"Two roots for size {signed.size}: the published one stays.")
 
     def checkpoint(self) -> Signed | None:
-        query = sa.select(checkpoint).order_by(checkpoint.c.size.desc()).limit(1)
+        query = sa.select(*_SIGNED).order_by(checkpoint.c.size.desc()).limit(1)
         with self._reading() as tx:
             row = tx.execute(query).first()
         return Signed(*row) if row else None
@@ -134,7 +134,7 @@ class SqlLog:
     def checkpoints(self) -> Iterator[Signed]:
         after = -1
         while True:
-            query = sa.select(checkpoint).where(checkpoint.c.size > after).order_by(checkpoint.c.size)
+            query = sa.select(*_SIGNED).where(checkpoint.c.size > after).order_by(checkpoint.c.size)
             with self._reading() as tx:
                 rows = tx.execute(query.limit(_PAGE)).all()
             if not rows:
@@ -363,6 +363,18 @@ def _write(tx: sa.Connection, work: Batch, new: Head, nodes: list[Node]) -> None
     )
     if moved.rowcount != 1:
         raise Refused("unavailable", "Another writer has moved the head of this log; nothing was recorded.")
+
+
+def _publish(tx: sa.Connection, signed: Signed) -> None:
+    """A new checkpoint in the chain of all that were published, each of which names the one before it."""
+    size = checkpoint.c.size
+    before = tx.execute(sa.select(sa.func.max(size)).where(size < signed.size)).scalar()
+    after = tx.execute(sa.select(sa.func.min(size)).where(size > signed.size)).scalar()
+    tx.execute(checkpoint.insert().values(previous=-1 if before is None else before, **signed._asdict()))
+    if after is None:
+        tx.execute(head.update().values(published=signed.size))
+    else:
+        tx.execute(checkpoint.update().where(size == after).values(previous=signed.size))
 
 
 def _columns(raw: RawDelivery, index: int) -> dict[str, Any]:

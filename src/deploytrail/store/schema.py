@@ -34,7 +34,8 @@ node = sa.Table(
     info={"state": "evidential"},
     sqlite_with_rowid=False,
 )
-# One row. The lock that PostgreSQL replicas take last, and the fence that every append moves.
+# One row. The lock that PostgreSQL replicas take last, and the fence that every append moves. `published` is
+# the size of the newest published checkpoint, so that its row cannot be removed unseen; -1 before the first.
 head = sa.Table(
     "head",
     main,
@@ -42,12 +43,15 @@ head = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("root", sa.LargeBinary, nullable=False),
     sa.Column("frontier", sa.LargeBinary, nullable=False),
+    sa.Column("published", sa.BigInteger, nullable=False),
     info={"state": "evidential"},
 )
+# `previous` is the size published before, so that no row between two others can be removed unseen.
 checkpoint = sa.Table(
     "checkpoint",
     main,
     sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("previous", sa.BigInteger, nullable=False),
     sa.Column("root", sa.LargeBinary, nullable=False),
     sa.Column("note", sa.LargeBinary, nullable=False),
     info={"state": "evidential"},
