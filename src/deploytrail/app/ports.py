@@ -6,7 +6,8 @@ Indices count entries from 0. Times are UTC milliseconds since 1970.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -257,6 +258,73 @@ class Derived(Protocol):
 
     def replace(self, other: Derived) -> None:
         """Put a rebuilt derivation in the place of this one, atomically."""
+
+
+# For `fsck`: what lies in the files, as it lies there.
+
+
+class Inspected(Protocol):
+    """One unmoving view of all rows of the log's database, with no word believed: values as they are stored.
+
+    A context manager; the view is taken on entering. Every method may raise Damaged where the file cannot
+    be read, and whatever has no good value comes back with a bad one.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def damage(self) -> list[str]:
+        """What the database itself finds wrong with its file."""
+
+    def head_rows(self) -> list[tuple[Any, ...]]:
+        """(id, size, root, frontier, published) of every head row."""
+
+    def entry_rows(self, start: int, stop: int | None = None, limit: int = 500) -> list[tuple[Any, ...]]:
+        """(idx, leaf, body) from `start` on, in order, at most `limit`."""
+
+    def node_rows(self) -> Iterator[tuple[Any, ...]]:
+        """(level, idx, hash) of every tile hash."""
+
+    def checkpoint_rows(self) -> Iterator[tuple[Any, ...]]:
+        """(size, previous, root, note) of every published checkpoint, smallest first."""
+
+    def index_rows(self) -> Iterator[tuple[Any, ...]]:
+        """(key, idx) of the whole subject index, in order."""
+
+    def repeat_rows(self) -> Iterator[tuple[Any, ...]]:
+        """(source, id, idx) of every known id."""
+
+    def disclosure_rows(self, start: int, stop: int) -> list[tuple[Any, ...]]:
+        """(idx, subject, sealed) of the disclosures of entries start <= idx < stop."""
+
+    def stray_disclosures(self) -> list[tuple[Any, ...]]:
+        """(idx, subject) of disclosures of entries that do not exist; the first few."""
+
+    def delivery_rows(self) -> Iterator[tuple[Any, ...]]:
+        """(id, source, mac, id_mac, received_at, event, idx, key, sealed) of every delivery, kept or not."""
+
+
+class InspectedDerived(Protocol):
+    """One unmoving view of the derived rows, as `Inspected`. `tables`: (name, its columns, key columns)."""
+
+    tables: Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]]
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def damage(self) -> list[str]:
+        """What the database itself finds wrong with its file, or that it was made for other tables."""
+
+    def cursor_rows(self) -> list[tuple[Any, ...]]:
+        """(id, cursor) of every cursor row."""
+
+    def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
+        """The stored values of every row of a table, in the order of its key."""
+
+    def again(self) -> AbstractContextManager[tuple[Derived, InspectedDerived]]:
+        """An empty derivation in a place of its own, gone afterwards, and a view of it to enter once filled."""
 
 
 # Keys.

@@ -142,29 +142,6 @@ class SqlLog:
             yield from (Signed(*row) for row in rows)
             after = rows[-1].size
 
-    def index_rows(self, after: tuple[int, int] | None = None) -> list[tuple[int, int]]:
-        """The subject index from after a (key, index) on, a page at a time, for `fsck`."""
-        query = sa.select(subject.c.key, subject.c.idx).order_by(subject.c.key, subject.c.idx).limit(20 * _PAGE)
-        if after is not None:
-            query = query.where(sa.tuple_(subject.c.key, subject.c.idx) > sa.tuple_(*after))
-        with self._reading() as tx:
-            return [(row.key, row.idx) for row in tx.execute(query)]
-
-    def repeat_rows(self, after: tuple[str, str] | None = None) -> list[tuple[str, str, int]]:
-        """The repeats from after a (source, id) on, a page at a time, for `fsck`."""
-        query = sa.select(repeat).order_by(repeat.c.source, repeat.c.id).limit(20 * _PAGE)
-        if after is not None:
-            query = query.where(sa.tuple_(repeat.c.source, repeat.c.id) > sa.tuple_(*after))
-        with self._reading() as tx:
-            return [(row.source, row.id, row.idx) for row in tx.execute(query)]
-
-    def node_rows(self) -> Iterator[Node]:
-        """Every stored tile hash, lowest level first, for `fsck`."""
-        query = sa.select(node.c.level, node.c.idx, node.c.hash).order_by(node.c.level, node.c.idx)
-        with self._reading() as tx:
-            for row in tx.execute(query):
-                yield Node(*row)
-
     # Beside the log.
 
     def disclosures(self, indices: Iterable[int]) -> dict[int, list[Blob]]:
