@@ -1,0 +1,109 @@
+"""python -m tests.crash.small_child DATA SIGNER: the writing half of a house, spoken to over pipes.
+
+Facts and deliveries come as lines of JSON on standard input; every answer, and every published checkpoint, is
+a line on standard output. What the real server adds (HTTP, pages, followers) is left out, so that a cycle is
+short and most of it is writing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from deploytrail.app.disclose import Disclose
+from deploytrail.app.persons import Persons
+from deploytrail.app.receive import Receiver
+from deploytrail.app.record import Recorder
+from deploytrail.app.seal import Sealer
+from deploytrail.app.vault import Vault
+from deploytrail.errors import Refused
+from deploytrail.facts import told
+from deploytrail.intake.registry import SOURCES
+from deploytrail.notary.file_signer import FileSigner
+from deploytrail.store.keyring_sql import SqlKeyring
+from deploytrail.store.log_sql import SqlLog
+from tests.crash.items import SECRET, SOURCE
+
+ORIGIN = "crash.example.org/log"
+VAULT_KEY = b"k" * 32
+
+
+class Chance:
+    """Real chance."""
+
+    def bytes(self, count: int) -> bytes:
+        """Unpredictable bytes."""
+        return os.urandom(count)
+
+
+class Clock:
+    """Real time."""
+
+    def now(self) -> int:
+        """UTC milliseconds since 1970."""
+        return time.time_ns() // 1_000_000
+
+
+def main(data: Path, signer_folder: Path) -> None:
+    """Run until standard input ends, then stop in order."""
+    data.mkdir(parents=True, exist_ok=True)
+    chance, clock, lock = Chance(), Clock(), threading.Lock()
+    log = SqlLog(data / "trail.db")
+    vault = Vault(VAULT_KEY, chance)
+    keyring = SqlKeyring(data / "keys.db", vault)
+    recorder = Recorder(log, Persons(keyring, vault, chance), Disclose(log, keyring, log))
+    if not (signer_folder / "key").exists():
+        FileSigner.create(signer_folder, ORIGIN, chance)
+    sealer = Sealer(log, FileSigner(signer_folder, ORIGIN), clock)
+    sealer.check()
+    receiver = Receiver(recorder, log, vault, clock, chance, SOURCES, lambda _: ("github", [SECRET]))
+    recorder.listeners.append(sealer.wake)
+    sealer.listeners.append(lambda _: say({"checkpoint": log.checkpoint().note.decode()}))  # type: ignore[union-attr]
+    recorder.start()
+    sealer.start()
+
+    def say(line: dict[str, Any]) -> None:
+        with lock:
+            sys.stdout.write(json.dumps(line) + "\n")
+            sys.stdout.flush()
+
+    def answer(number: int, done: Future[Any], indices: str) -> None:
+        try:
+            found = done.result()
+        except Refused as refusal:
+            say({"number": number, "words": refusal.words})
+            return
+        index = found.indices[0] if indices else found[0].index
+        repeat = found.status == "repeat" if indices else found[0].repeat
+        say({"number": number, "index": index, "repeat": repeat})
+
+    say({"ready": log.head().size})
+    for line in sys.stdin:
+        asked = json.loads(line)
+        number, body = asked["number"], asked["body"].encode()
+        try:
+            if asked["headers"]:
+                receiver.receive(SOURCE, asked["headers"], body).add_done_callback(
+                    lambda done, number=number: answer(number, done, "indices")  # type: ignore[misc]
+                )
+            else:
+                draft = told.parse(body, source="crash", received_at=clock.now())
+                recorder.record([draft]).add_done_callback(
+                    lambda done, number=number: answer(number, done, "")  # type: ignore[misc]
+                )
+        except Refused as refusal:
+            say({"number": number, "words": refusal.words})
+    recorder.stop()
+    sealer.stop()
+    log.close()
+    keyring.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -1,0 +1,124 @@
+"""A house in a process of its own, to be killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from tests.crash.items import Item
+
+START_S: Final = 60.0
+ANSWER_S: Final = 20.0
+
+
+class Gone(Exception):
+    """No answer came: nobody knows whether it was recorded."""
+
+
+class Answer(NamedTuple):
+    """What the house said. `index` where it stands; None when it was refused, with `words`."""
+
+    index: int | None  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    repeat: bool = False
+    words: str = ""
+
+
+class Victim(ABC):
+    """A house whose data lies in `folder`. `before` stands in front of its command (to trace it)."""
+
+    def __init__(self, folder: Path, before: Sequence[str] = ()) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.data, self.signer = folder, folder / "data", folder / "signer"
+        self.before = tuple(before)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """What to run."""
+
+    @abstractmethod
+    def ready(self) -> bool:
+        """Wait until it records; False if it ended before."""
+
+    @abstractmethod
+    def tell(self, item: Item) -> Answer:
+        """Tell one thing and wait for the answer. Gone if none came."""
+
+    @abstractmethod
+    def checkpoint(self) -> bytes | None:
+        """The newest published checkpoint; None if there is none. Gone if there was no answer."""
+
+    @property
+    def words(self) -> Path:
+        """Where its diagnostics go."""
+        return self.folder / "diagnostics.txt"
+
+    def start(self) -> None:
+        """Start it, without waiting."""
+        with self.words.open("ab") as words:
+            self.process = subprocess.Popen(
+                [*self.before, *self.command()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=words,
+                start_new_session=True,
+                cwd=Path(__file__).parents[2],
+            )
+
+    def kill(self) -> None:
+        """SIGKILL to it and to whatever traces it, and wait for the end."""
+        if self.process is not None:
+            self._signal(signal.SIGKILL)
+            self.process.wait()
+            self._close()
+
+    def stop(self, patience_s: float = 10.0) -> int:
+        """SIGTERM; its exit status. TimeoutExpired if it takes longer."""
+        assert self.process is not None
+        self._signal(signal.SIGTERM)
+        status = self.process.wait(patience_s)
+        self._close()
+        return status
+
+    def terminate(self) -> None:
+        """SIGTERM, without waiting."""
+        self._signal(signal.SIGTERM)
+
+    def ended(self, patience_s: float) -> int | None:
+        """Its exit status if it ends by itself within `patience_s`, else None."""
+        assert self.process is not None
+        try:
+            return self.process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def said(self) -> str:
+        """The end of its diagnostics."""
+        return self.words.read_text(errors="replace")[-4_000:] if self.words.exists() else ""
+
+    def _signal(self, number: signal.Signals) -> None:
+        """To every process of its session: a tracer does not pass signals on."""
+        assert self.process is not None
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            if self.before and number == signal.SIGTERM:
+                _to_children(self.process.pid, number)
+            else:
+                os.killpg(self.process.pid, number)
+
+    def _close(self) -> None:
+        assert self.process is not None
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+
+def _to_children(pid: int, number: signal.Signals) -> None:
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        os.kill(int(child), number)
