@@ -82,13 +82,19 @@ class Administer:
         another kind or by a token.
         """
         if kind not in self._sources:
-            raise Refused("bad-input", f"There is no kind of source called {kind}; known: {', '.join(self._sources)}.")
+            raise Refused(
+                "bad-input", f"There is no kind of source called {kind}; known: {', '.join(self._sources)}."
+            )
         _check_name("source", name)
         if any(row["name"] == name for row in self._registry.rows("token")):
-            raise Refused("conflict", f"A token is named {name}; whoever tells a fact must be clear from its name.")
+            raise Refused(
+                "conflict", f"A token is named {name}; whoever tells a fact must be clear from its name."
+            )
         known = self._registry.row("source", name)
         if known is not None and known["kind"] != kind:
-            raise Refused("conflict", f"{name} is a source of kind {known['kind']} already. Choose another name.")
+            raise Refused(
+                "conflict", f"{name} is a source of kind {known['kind']} already. Choose another name."
+            )
         made = None
         if secret is None:
             made = self._random_text("")
@@ -131,24 +137,25 @@ class Administer:
             raise Refused("bad-input", f"There is no role called {role}; known: {', '.join(ROLES)}.")
         _check_name("token", name)
         if name in (HOUSE, PEOPLE) or self._registry.row("source", name) is not None:
-            raise Refused("conflict", f"{name} is the name of a source; whoever tells a fact must be clear from it.")
+            raise Refused(
+                "conflict", f"{name} is the name of a source; whoever tells a fact must be clear from it."
+            )
         for kind in kinds:
             if not from_outside(kind):
                 known = kind in KINDS
-                raise Refused(
-                    "bad-input",
-                    f"The kind {kind} {'is the house\'s own' if known else 'is not known'}; no token can tell it.",
-                )
+                why = "is the house's own" if known else "is not known"
+                raise Refused("bad-input", f"The kind {kind} {why}; no token can tell it.")
         lasts = TOKEN_MS if lasts_ms is None else lasts_ms
         if not 0 < lasts <= MAX_TOKEN_MS:
             raise Refused("bad-input", f"A token lasts from a second to {MAX_TOKEN_MS // 86_400_000} days.")
         id, secret = self._random_id("t"), self._random_text("dt_")
         limits = {"kinds": list(kinds), "services": list(services), "environments": list(environments)}
-        row = {"id": id, "name": name, "role": role, **limits, "expires_at": self._clock.now() + lasts}
-        fact = {"token": id, "name": name, "role": role, "expires_at": times.text(row["expires_at"])}
+        expires_at = self._clock.now() + lasts
+        row = {"id": id, "name": name, "role": role, **limits, "expires_at": expires_at}
+        fact: dict[str, Any] = {"token": id, "name": name, "role": role, "expires_at": times.text(expires_at)}
         self._tell(by, "token.created", fact | {n: v for n, v in limits.items() if v})
         self._registry.put("token", _digest(secret), row)
-        return Made(id=id, secret=secret, expires_at=row["expires_at"])
+        return Made(id=id, secret=secret, expires_at=expires_at)
 
     def revoke_token(self, by: By, id: str) -> None:
         """End a token by its public id. Refused("not-found") if there is none of this id."""

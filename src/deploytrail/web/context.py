@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
+from deploytrail.app.house import House
 from deploytrail.web import assets, render
 from deploytrail.web.live import Feed
 from deploytrail.web.settings import WebSettings
-
-if TYPE_CHECKING:
-    from deploytrail.app.house import House
 
 
 class Context:

@@ -11,24 +11,24 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from deploytrail.app.access import demand_scope
+from deploytrail.app.administer import PEOPLE
+from deploytrail.app.house import House
 from deploytrail.app.ports import Placed
 from deploytrail.errors import Refused
 from deploytrail.facts import told
-from deploytrail.facts.draft import Draft, builtins
+from deploytrail.facts.draft import Draft
 from deploytrail.web import body
 from deploytrail.web.guard import Caller, caller_of
 from deploytrail.web.numbers import base64
 from deploytrail.web.problems import problem
-
-if TYPE_CHECKING:
-    from deploytrail.app.house import House
 
 MAX_BYTES: Final = 64 * 2**20
 MAX_LINES: Final = 100_000
@@ -287,42 +287,11 @@ def _draft(house: House, caller: Caller, line: bytes, key: str | None) -> Draft:
     draft = told.parse(line, source=_source(caller), received_at=house.clock.now())
     if draft.id is None and key is not None:
         draft = msgspec.structs.replace(draft, id=key)
-    demand_scope(caller, draft)
+    if caller.grant is not None:
+        demand_scope(caller.grant, draft)
     return draft
 
 
 def _source(caller: Caller) -> str:
     """Who told it: the authenticated sender, never a field of the fact."""
-    return caller.name or "people"
-
-
-def demand_scope(caller: Caller, draft: Draft) -> None:
-    """Refused("forbidden") if the caller's token does not reach this fact.
-
-    A token that is limited to services or environments may only tell facts that name one of them.
-    """
-    grant = caller.grant
-    if grant is None:
-        return
-    if grant.kinds and draft.kind not in grant.kinds:
-        raise Refused(
-            "forbidden", f"This token may not tell {draft.kind}; it may tell {_listed(grant.kinds)}."
-        )
-    fields = builtins(draft.body)
-    for name, allowed in (("service", grant.services), ("environment", grant.environments)):
-        if not allowed:
-            continue
-        named = _named(fields, name)
-        if not named or not named <= set(allowed):
-            raise Refused("forbidden", f"This token may only tell facts of the {name} {_listed(allowed)}.")
-
-
-def _named(fields: dict[str, Any], name: str) -> set[str]:
-    """The services or environments that a fact names, also in the list of what runs."""
-    running = fields.get("running")
-    items = [fields, *(running if isinstance(running, list) else [])]
-    return {item[name] for item in items if isinstance(item, dict) and isinstance(item.get(name), str)}
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(list(names)[:5]) + (" ..." if len(names) > 5 else "")
+    return caller.grant.name if caller.grant is not None else PEOPLE

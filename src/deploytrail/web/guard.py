@@ -11,7 +11,7 @@ import inspect
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -22,14 +22,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deploytrail.app.access import ACTIONS, may
+from deploytrail.app.access import ACTIONS, Grant, Session, may
+from deploytrail.app.house import House
 from deploytrail.errors import Refused
 from deploytrail.web import body, numbers
 from deploytrail.web.settings import WebSettings
-
-if TYPE_CHECKING:
-    from deploytrail.app.administer import Grant, Session
-    from deploytrail.app.house import House
 
 diagnostics = logging.getLogger("deploytrail.web")
 

@@ -12,7 +12,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -21,16 +21,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from deploytrail.app.access import may
+from deploytrail.app.house import House
 from deploytrail.app.views import Filter, TrailRow
 from deploytrail.errors import Refused
 from deploytrail.projections.words import outcome
 from deploytrail.web import numbers
 from deploytrail.web.guard import Caller, caller_of
 from deploytrail.web.trail import filter_of
-
-if TYPE_CHECKING:
-    from deploytrail.app.house import House
-
 
 diagnostics = logging.getLogger("deploytrail.web")
 

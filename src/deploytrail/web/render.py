@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from deploytrail.app.house import House
 from deploytrail.app.views import LogView
 from deploytrail.errors import Refused
 from deploytrail.web import hostile, sentences, words
 from deploytrail.web.guard import caller_of
-
-if TYPE_CHECKING:
-    from deploytrail.app.house import House
-
 
 THEMES: Final = ("light", "dark", "system")
 # The state of the log at the foot of every page is at most this old, in milliseconds.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from deploytrail.app.house import House
 from deploytrail.errors import Refused
 from deploytrail.web import (
     api,
@@ -29,9 +29,6 @@ from deploytrail.web import (
 from deploytrail.web.context import Context
 from deploytrail.web.guard import Frame, declared, route
 from deploytrail.web.settings import WebSettings
-
-if TYPE_CHECKING:
-    from deploytrail.app.house import House
 
 
 def site(house: House, settings: WebSettings) -> Starlette:

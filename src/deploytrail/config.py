@@ -1,0 +1,141 @@
+"""Every setting, in one explicit list: flags win over DEPLOYTRAIL_*, those over deploytrail.toml."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+
+from deploytrail.errors import Refused
+
+FILE: Final = "deploytrail.toml"
+_ORIGIN: Final = re.compile(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[A-Za-z0-9._~-]+)*")
+
+
+class Setting(NamedTuple):
+    """One setting: its name in the file, and its words. `--name-with-hyphens` and DEPLOYTRAIL_NAME follow."""
+
+    name: str
+    words: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"DEPLOYTRAIL_{self.name.upper()}"
+
+
+SETTINGS: Final = (
+    Setting("data", "The folder that holds the house (default: ./data)."),
+    Setting(
+        "signer", "The folder of the signer: its key and its record of what was signed. Never in --data."
+    ),
+    Setting("host", "The address to listen on (default: 127.0.0.1)."),
+    Setting("port", "The port to listen on (default: 8420)."),
+    Setting("public_url", "Where people reach the house; https for any host but loopback."),
+    Setting("origin", "The log's name, fixed at the first start (default: host and path of --public-url)."),
+    Setting("public_log", "Whether anyone may read entries (default: only when all is on loopback)."),
+    Setting("url", "The house that a command talks to (default: http://localhost:8420)."),
+    Setting("token", "The token that a command shows to the house."),
+)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What `serve` and commands on the machine itself need, checked."""
+
+    data: Path = Path("data")
+    signer: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8420
+    public_url: str | None = None
+    origin: str | None = None
+    public_log: bool | None = None
+    demo: bool = False
+
+    @property
+    def address(self) -> str:
+        """Where people reach the house."""
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
+
+    @property
+    def open_log(self) -> bool:
+        """Whether entries are open to all: said, or everything stays on this machine."""
+        if self.public_log is not None:
+            return self.public_log
+        name = urlsplit(self.address).hostname or ""
+        return loopback(self.host) and (name == "localhost" or loopback(name))
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The Host headers that are answered."""
+        public = urlsplit(self.address).netloc.lower()
+        return frozenset({"localhost", "127.0.0.1", "[::1]", public})
+
+    def first_origin(self, random: str) -> str:
+        """The origin that a first start fixes; `random` makes up one that is "local only"."""
+        if self.origin:
+            return self.origin
+        if self.public_url:
+            parts = urlsplit(self.public_url)
+            return (parts.netloc.rpartition("@")[2] + parts.path).rstrip("/").lower()
+        return f"deploytrail.invalid/{random}"
+
+
+def settings_of(given: Mapping[str, Any]) -> Settings:
+    """Settings from values by name, None meaning not said. Refused("bad-input") with the setting's name."""
+    said = {name: value for name, value in given.items() if value is not None}
+    try:
+        settings = msgspec.convert(said, Settings, dec_hook=lambda type_, value: type_(value))
+    except (msgspec.ValidationError, TypeError) as error:
+        raise Refused("bad-input", f"A setting cannot be used: {error}.") from None
+    if not 0 < settings.port < 65536:
+        raise Refused("bad-input", "--port is a number from 1 to 65535.")
+    if settings.public_url is not None:
+        parts = urlsplit(settings.public_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise Refused("bad-input", "--public-url is an address such as https://deploytrail.example.org.")
+    if not loopback(settings.host) and urlsplit(settings.public_url or "").scheme != "https":
+        raise Refused(
+            "bad-input",
+            f"Listening on {settings.host} needs --public-url https://..., so that no session is sent in "
+            "clear. Listen on 127.0.0.1 behind a proxy that speaks https, or name the address.",
+        )
+    if settings.origin is not None and not _ORIGIN.fullmatch(settings.origin):
+        raise Refused("bad-input", "--origin is a name such as example.org/log: lower case, no scheme.")
+    return settings
+
+
+def loopback(host: str) -> bool:
+    """Whether a host to listen on is this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def signer_folder(origin: str, state: Path) -> Path:
+    """Where the signer of a log lies unless it is said: under the person's own state folder."""
+    return state / "deploytrail" / "signers" / hashlib.sha256(origin.encode()).hexdigest()[:16]
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The settings in deploytrail.toml; empty without one. Refused("bad-input") with its fault."""
+    try:
+        found = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Refused("bad-input", f"{path} cannot be read: {error}.") from None
+    known = {setting.name for setting in SETTINGS}
+    unknown = sorted(set(found) - known)
+    if unknown:
+        raise Refused("bad-input", f"{path} has settings that there are not: {', '.join(unknown)}.")
+    return found

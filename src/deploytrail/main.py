@@ -1,0 +1,372 @@
+"""The composition root: opens the house, wires every room to the next, and starts what was asked for.
+
+It knows every room and holds no rule. Time and chance enter here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from deploytrail import config
+from deploytrail.app import follow
+from deploytrail.app.administer import HOUSE, Administer
+from deploytrail.app.ask import Ask
+from deploytrail.app.disclose import Disclose
+from deploytrail.app.follow import Follower
+from deploytrail.app.house import House
+from deploytrail.app.operate import Operate
+from deploytrail.app.persons import Persons
+from deploytrail.app.receive import KEEP_MS, Receiver
+from deploytrail.app.record import Recorder
+from deploytrail.app.seal import Sealer
+from deploytrail.app.vault import Vault
+from deploytrail.app.watch import Watch
+from deploytrail.cli import commands, remote
+from deploytrail.cli.world import World
+from deploytrail.config import Settings
+from deploytrail.errors import Refused
+from deploytrail.evidence.check import Check
+from deploytrail.facts.draft import Draft
+from deploytrail.facts.kinds import LogOpened
+from deploytrail.intake.registry import SOURCES
+from deploytrail.notary.file_signer import FileSigner
+from deploytrail.store.derived_sql import SqlDerived
+from deploytrail.store.folder import Folder, Mark, write_private
+from deploytrail.store.keyring_sql import SqlKeyring
+from deploytrail.store.log_sql import SqlLog
+from deploytrail.store.sqlite import affected
+from deploytrail.web.control import control
+from deploytrail.web.serve import Doors
+from deploytrail.web.settings import WebSettings
+from deploytrail.web.site import site
+
+diagnostics: Final = logging.getLogger("deploytrail")
+
+# A command that finds the house locked asks its server; one that is only starting gets this many seconds.
+_PATIENCE: Final = 20.0
+_SWEEP: Final = 600.0
+
+
+class SystemClock:
+    """Implements ports.Clock."""
+
+    def now(self) -> int:
+        """UTC milliseconds since 1970."""
+        return time.time_ns() // 1_000_000
+
+
+class SystemChance:
+    """Implements ports.Chance."""
+
+    def bytes(self, count: int) -> bytes:
+        """Bytes of the operating system's generator."""
+        return secrets.token_bytes(count)
+
+
+class Rooms:
+    """One opened house, of which this process is the only writer. `close` records what waits and lets go."""
+
+    def __init__(self, folder: Folder, settings: Settings) -> None:
+        self.settings, self.folder = settings, folder
+        self._clock, self._chance = SystemClock(), SystemChance()
+        self._stop, self._wake = threading.Event(), threading.Event()
+        self._threads: list[threading.Thread] = []
+        with ExitStack() as stack:
+            self.mark, self.new = _mark(folder, settings, self._chance)
+            self._log = SqlLog(folder.trail)
+            stack.callback(self._log.close)
+            key = folder.key() or self._first(lambda: folder.new_key(self._chance), "house.key")
+            self._vault = Vault(key, self._chance)
+            self._keyring = SqlKeyring(folder.keys, self._vault)
+            stack.callback(self._keyring.close)
+            self._derived = SqlDerived(folder.derived, follow.TABLES)
+            stack.callback(self._derived.close)
+            self._signer = self._open_signer()
+            self._stack = stack.pop_all()
+        self._follower = Follower(self._log, self._derived, self._clock)
+        self.house = self._put_together()
+
+    def start(self) -> None:
+        """Check the history, then record, seal and follow."""
+        recorder, sealer = self.house.recorder, self.house.sealer
+        recorder.listeners += [sealer.wake, lambda size: self._wake.set()]
+        sealer.on_refusal = self._close_log
+        recorder.start()
+        try:
+            sealer.check()
+            if self._log.head().size == 0:
+                recorder.record([self._opening()]).result(timeout=_PATIENCE)
+        except Refused as refusal:
+            # Looked at it can be, and served; recorded in it nothing is.
+            self._close_log(refusal.words)
+        sealer.start()
+        self._begin("follower", lambda: self._follower.run(self._stop, self._wake))
+        self._begin("sweeper", self._sweep)
+
+    def close(self) -> None:
+        """End in the order of the arrows: what waits is recorded, then sealed, then files are let go."""
+        self._stop.set()
+        self._wake.set()
+        self.house.recorder.stop()
+        self.house.sealer.stop()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self._stack.close()
+
+    def web(self) -> WebSettings:
+        """What the web door needs to know."""
+        settings = self.settings
+        return WebSettings(
+            public_url=settings.address, allowed_hosts=settings.hosts, public_log=settings.open_log
+        )
+
+    def write_link(self) -> str:
+        """Make a one-time link and put it in its file; the link."""
+        link: str = self.house.operate.do("link", b"{}", _login())["url"]
+        write_private(self.folder.link, link.encode() + b"\n")
+        return link
+
+    def _put_together(self) -> House:
+        log, clock, chance = self._log, self._clock, self._chance
+        persons = Persons(self._keyring, self._vault, chance)
+        disclose = Disclose(log, self._keyring, log)
+        recorder = Recorder(log, persons, disclose)
+        administer = Administer(log, recorder, persons, self._vault, clock, chance, SOURCES)
+        receiver = Receiver(recorder, log, self._vault, clock, chance, SOURCES, administer.source)
+        sealer = Sealer(log, self._signer, clock)
+        watch = Watch(self._derived.cursor())
+        self._follower.listeners.append(watch.advanced)
+        ask = Ask(
+            log=log,
+            derived=self._derived,
+            disclose=disclose,
+            sealer=sealer,
+            clock=clock,
+            origin=self.mark.origin,
+            followers=[self._follower],
+            refused=lambda: receiver.refused.total(),
+        )
+        erase: Any = None
+        operate = Operate(
+            administer=administer,
+            erase=erase,
+            rebuild=self._rebuild,
+            vkey=lambda: sealer.vkey,
+            address=self.settings.address,
+        )
+        return House(
+            origin=self.mark.origin,
+            demo=self.mark.demo,
+            log=log,
+            clock=clock,
+            recorder=recorder,
+            receiver=receiver,
+            sealer=sealer,
+            ask=ask,
+            watch=watch,
+            administer=administer,
+            operate=operate,
+        )
+
+    def _open_signer(self) -> FileSigner:
+        """The signer of this log. A new one only for a log that nothing was ever recorded in."""
+        folder = Path(self.mark.signer)
+        if not (folder / "key").exists():
+            self._first(lambda: FileSigner.create(folder, self.mark.origin, self._chance), "The signer's key")
+        return FileSigner(folder, self.mark.origin)
+
+    def _first(self, make: Callable[[], Any], what: str) -> Any:
+        """What only a house that is still empty may make."""
+        if self._log.head().size:
+            raise Refused(
+                "unavailable",
+                f"{what} of this house is gone, but its log is not empty. Bring it back "
+                f"(folder {self.folder.path}, signer {self.mark.signer}).",
+            )
+        return make()
+
+    def _opening(self) -> Draft:
+        body = LogOpened(origin=self.mark.origin, vkey=self.house.vkey)
+        return Draft(kind="log.opened", body=body, source=HOUSE, received_at=self._clock.now())
+
+    def _close_log(self, words: str) -> None:
+        self.house.recorder.closed = words
+        diagnostics.error("nothing is recorded: %s", words)
+
+    def _rebuild(self) -> int:
+        self._follower.rebuild()
+        return self._derived.cursor()
+
+    def _begin(self, name: str, run: Callable[[], None]) -> None:
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _sweep(self) -> None:
+        """Now and then: end what has expired, and forget raw bodies that are old enough."""
+        while not self._stop.wait(_SWEEP):
+            try:
+                self.house.administer.sweep()
+                if self._log.expire_deliveries(self._clock.now() - KEEP_MS):
+                    self._log.scrub()
+            except Refused as refusal:
+                diagnostics.warning("sweeping was put off: %s", refusal.words)
+
+
+def _mark(folder: Folder, settings: Settings, chance: SystemChance) -> tuple[Mark, bool]:
+    """What house the folder holds, and whether it was only made now."""
+    mark = folder.mark()
+    if mark is None:
+        mark = _new_mark(folder, settings, chance)
+        folder.settle(mark)
+        return mark, True
+    if settings.origin is not None and settings.origin != mark.origin:
+        raise Refused("conflict", f"This log's origin is {mark.origin}; it was fixed at the first start.")
+    if settings.signer is not None and settings.signer.resolve() != Path(mark.signer):
+        mark = msgspec.structs.replace(mark, signer=str(settings.signer.resolve()))
+        folder.settle(mark)
+    return mark, False
+
+
+def _new_mark(folder: Folder, settings: Settings, chance: SystemChance) -> Mark:
+    origin = settings.first_origin(chance.bytes(8).hex())
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    signer = (settings.signer or config.signer_folder(origin, state)).resolve()
+    if signer.is_relative_to(folder.path.resolve()):
+        raise Refused(
+            "bad-input",
+            "The signer must not lie in the data folder: what restores the one must not restore the other. "
+            "Name another folder with --signer.",
+        )
+    return Mark(version=1, origin=origin, signer=str(signer), demo=settings.demo)
+
+
+@contextmanager
+def _open(folder: Folder, settings: Settings) -> Iterator[Rooms]:
+    """The house of a folder whose lock is held, until the end of the block."""
+    rooms = Rooms(folder, settings)
+    try:
+        rooms.start()
+        yield rooms
+    finally:
+        rooms.close()
+
+
+def serve(given: Mapping[str, Any], say: Callable[[str], None], show: Callable[[str], None] | None) -> int:
+    """Serve until told to stop. `show`, if there is a terminal, takes what only a terminal may see."""
+    settings = config.settings_of(given)
+    _diagnose()
+    folder = Folder(settings.data)
+    folder.make()
+    doors = Doors(settings.host, settings.port)
+    if not folder.lock():
+        raise Refused("unavailable", f"Another process writes to {folder.path}. Only one may.")
+    try:
+        mark = folder.mark()
+        if mark is not None and mark.demo != settings.demo:
+            what = "is the demo's; it starts with ./dev demo" if mark.demo else "is not the demo's"
+            raise Refused("forbidden", f"The house in {folder.path} {what}.")
+        with _open(folder, settings) as rooms:
+            if words := affected():
+                diagnostics.warning(words)
+            if rooms.new and rooms.house.readonly is None:
+                link = rooms.write_link()
+                say(f"A link for the first administrator lies in {folder.link}, good for 15 minutes, once.")
+                if show:
+                    show(link)
+            rooms.house.recorder.on_damage = lambda words: doors.stop(5)
+            app = site(rooms.house, rooms.web())
+            say(f"Deploytrail serves {rooms.mark.origin} on {settings.address}")
+            return doors.serve(app, control(rooms.house.operate), folder.control, app.state.end_live)
+    finally:
+        doors.close()
+        folder.unlock()
+
+
+def operate(given: Mapping[str, Any], command: str, form: bytes) -> dict[str, Any]:
+    """Run one command of the machine's operators: here if the lock is free, else by the server that has it.
+
+    A house that there is not yet is made by every command but those that only look.
+    """
+    settings = config.settings_of(given)
+    folder = Folder(settings.data)
+    if not (folder.path / "house.json").exists() and command in (
+        "key show",
+        "token list",
+        "erase",
+        "rebuild",
+    ):
+        raise Refused("not-found", f"There is no house in {folder.path}. Start one with: deploytrail serve.")
+    folder.make()
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        if folder.lock():
+            try:
+                return _operate_here(folder, settings, command, form)
+            finally:
+                folder.unlock()
+        answer = remote.command(folder.control, command, form, _login())
+        if answer is not None:
+            return answer
+        if time.monotonic() > deadline:
+            raise Refused("unavailable", f"Another process holds {folder.path} and does not answer.")
+        time.sleep(0.05)
+
+
+def _operate_here(folder: Folder, settings: Settings, command: str, form: bytes) -> dict[str, Any]:
+    with _open(folder, settings) as rooms:
+        if rooms.new:
+            print(f"Made a new house in {folder.path}: {rooms.mark.origin}.", file=sys.stderr)
+        return rooms.house.operate.do(command, form, _login())
+
+
+def write_link(given: Mapping[str, Any], url: str) -> Path:
+    """Put a one-time link in its file; the file."""
+    folder = Folder(config.settings_of(given).data)
+    write_private(folder.link, url.encode() + b"\n")
+    return folder.link
+
+
+def inspect(given: Mapping[str, Any], everything: bool, progress: Callable[..., None]) -> Iterator[Check]:
+    """The checks of fsck over a house, whether its server runs or not."""
+    folder = Folder(config.settings_of(given).data)
+    mark = folder.mark()
+    if mark is None:
+        raise Refused("not-found", f"There is no house in {folder.path}.")
+    raise NotImplementedError
+
+
+def _diagnose() -> None:
+    """Diagnostics go to standard error, with their time and no names of people."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("deploytrail").setLevel(logging.INFO)
+
+
+def _login() -> str:
+    """Whom the machine says that we are."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return f"uid-{os.getuid()}"
+
+
+def run() -> None:
+    """The command `deploytrail`; ends the process with its exit status."""
+    # Whatever it writes is its owner's alone.
+    os.umask(0o077)
+    world = World(serve=serve, operate=operate, write_link=write_link, inspect=inspect)
+    sys.exit(commands.run(sys.argv[1:], world, lambda: config.read_file(Path(config.FILE))))

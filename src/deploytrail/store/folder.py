@@ -1,0 +1,133 @@
+"""The data folder of a house: what marks it, its key, its lock, and where each file lies.
+
+house.json   what house this is: origin, where its signer lies, whether it is the demo's
+house.key    the house key, 0600: seals sources' secrets and subjects' keys
+trail.db     entries, tree and what lies beside them
+keys.db      subjects' keys, with a backup of its own
+derived.db   rows that can be made again
+writer.lock  held by the one writer
+control.sock, admin-link   0600, made when needed
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+
+from deploytrail.app.ports import Chance
+from deploytrail.app.vault import KEY
+from deploytrail.errors import Refused
+
+VERSION: Final = 1
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """house.json. `version` is that of the folder's layout."""
+
+    version: int
+    origin: str
+    signer: str
+    demo: bool = False
+
+
+class Folder:
+    """Paths and small files of one data folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.trail, self.keys, self.derived = path / "trail.db", path / "keys.db", path / "derived.db"
+        self.control, self.link = path / "control.sock", path / "admin-link"
+        self._lock: IO[str] | None = None
+
+    def make(self) -> None:
+        """Make the folder, for its owner alone. Refused("unavailable") if that cannot be."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise Refused(
+                "unavailable", f"The folder {self.path} cannot be made: {error.strerror}."
+            ) from None
+
+    def lock(self) -> bool:
+        """Become the one writer until `unlock`; False if another process is."""
+        try:
+            file = (self.path / "writer.lock").open("a")
+        except OSError as error:
+            raise Refused(
+                "unavailable", f"The folder {self.path} cannot be written: {error.strerror}."
+            ) from None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            return False
+        self._lock = file
+        return True
+
+    def unlock(self) -> None:
+        """Let another process write."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def mark(self) -> Mark | None:
+        """What house this is; None if the folder holds none. Refused if it is damaged or too new."""
+        path = self.path / "house.json"
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            if self.trail.exists():
+                raise Refused("untrue", f"{path} is gone, but there is a log. Bring the file back.") from None
+            return None
+        except OSError as error:
+            raise Refused("unavailable", f"{path} cannot be read: {error.strerror}.") from None
+        try:
+            mark = msgspec.json.decode(data, type=Mark)
+        except msgspec.DecodeError as error:
+            raise Refused("untrue", f"{path} is damaged: {error}.") from None
+        if mark.version != VERSION:
+            raise Refused(
+                "unavailable", f"{path} is of version {mark.version}; this Deploytrail reads {VERSION}."
+            )
+        return mark
+
+    def settle(self, mark: Mark) -> None:
+        """Make this folder the folder of a new house, for good."""
+        write_private(self.path / "house.json", msgspec.json.format(msgspec.json.encode(mark)) + b"\n")
+
+    def key(self) -> bytes | None:
+        """The house key; None if there is none."""
+        try:
+            key = (self.path / "house.key").read_bytes()
+        except FileNotFoundError:
+            return None
+        if len(key) != KEY:
+            raise Refused("untrue", f"{self.path / 'house.key'} has {len(key)} bytes instead of {KEY}.")
+        return key
+
+    def new_key(self, chance: Chance) -> bytes:
+        """Make the house key."""
+        key = chance.bytes(KEY)
+        write_private(self.path / "house.key", key)
+        return key
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, readable by its owner alone, and durable on return."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
