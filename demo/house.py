@@ -13,7 +13,7 @@ from typing import Final
 from demo.children import Child
 from demo.faults import Ended, Fault
 from demo.pace import Pace
-from demo.pipeline import ask
+from demo.pipeline import answers
 
 _READY_S: Final = 60.0
 _COMMAND_S: Final = 60
@@ -63,11 +63,7 @@ class House:
 
     def answers(self) -> bool:
         """Whether the server says that it is ready to record."""
-        try:
-            ask(f"http://127.0.0.1:{self.port}/readyz")
-        except OSError:
-            return False
-        return True
+        return answers(f"http://127.0.0.1:{self.port}/readyz")
 
     def check(self) -> None:
         """Fault if the server has ended."""

@@ -253,6 +253,15 @@ def ask(url: str) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
+def answers(url: str) -> bool:
+    """Whether something answers there that all is well, in whatever words."""
+    try:
+        with _open(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, HTTPException):
+        return False
+
+
 def unpack(artifact: Artifact, release: Path) -> None:
     """Lays out an artifact, if its bytes are still those of its digest."""
     body = artifact.file.read_bytes()

@@ -200,7 +200,7 @@ def _commit(record: dict[str, Any], number: int) -> dict[str, Any]:
     return _told(
         {
             "sha": record["sha"],
-            "parents": record.get("parents") or None,
+            "parents": record.get("parents"),
             "paths": sorted(record.get("paths") or ()) or None,
             "signed": True if record.get("signed") else None,
             "authored_at": _time(record.get("authored")),
