@@ -77,7 +77,7 @@ ROWS = [
         ("pull_request.number", "data.number"),
         ("pull_request.user.login", "data.author.login"),
         ("pull_request.head.sha", "data.sha | data.head"),
-        ("pull_request.base.ref", "data.base | unknown.base"),
+        ("pull_request.base.ref", "data.base"),
         ("pull_request.merged", "kind"),
         ("pull_request.merged_at", "data.merged_at"),
         ("pull_request.merged_by.login", "data.merged_by.login"),

@@ -15,6 +15,7 @@ from deploytrail.facts.draft import Body, Person, Ref, Sealed, Time
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+Rank = Annotated[int, msgspec.Meta(ge=-(2**53) + 1, le=2**53 - 1)]
 Sha = Annotated[str, msgspec.Meta(min_length=4, max_length=64, pattern=r"^[0-9a-fA-F]+$")]
 Digest = Annotated[
     str, msgspec.Meta(min_length=8, max_length=200, pattern=r"^[A-Za-z0-9+._-]+:[0-9A-Fa-f]+$")
@@ -107,7 +108,7 @@ class Change(Body, frozen=True, kw_only=True):
     number: Count
     action: Text | None = None
     sha: Sha | None = None
-    base: Text | None = None
+    base: Ref | None = None
     base_sha: Sha | None = None
     merge_sha: Sha | None = None
     ref: Ref | None = None
@@ -146,7 +147,7 @@ class ChangeMerged(Body, frozen=True, kw_only=True):
     number: Count
     sha: Sha | None = None
     head: Sha | None = None
-    base: Text | None = None
+    base: Ref | None = None
     ref: Ref | None = None
     commits: Count | list[CommitName] | None = None
     additions: Count | None = None
@@ -385,7 +386,7 @@ class Incident(Body, frozen=True, kw_only=True):
 
 
 class Free(Body, frozen=True, kw_only=True):
-    """A kind of the sender's own (`x-...`). The names that join it to the rest are clear, all else is sealed."""
+    """A kind of the sender's own (`x-...`). What joins it to the rest is clear, all else is sealed."""
 
     service: Text | None = None
     environment: Text | None = None
@@ -478,7 +479,7 @@ class EnvironmentDeclared(Body, frozen=True, kw_only=True):
     environment: Text
     type: Annotated[str, msgspec.Meta(pattern=r"^(production|staging|test|other)$")]
     aliases: list[Text] | None = None
-    rank: int | None = None
+    rank: Rank | None = None
 
 
 class ReportsSeparated(Body, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ import msgspec
 
 from deploytrail.errors import Refused
 from deploytrail.facts import times
-from deploytrail.facts.canonical import MAX_ENTRY, encode, normal
+from deploytrail.facts.canonical import MAX_ENTRY, MAX_INTEGER, encode, normal
 from deploytrail.facts.draft import Body, Draft, Person, builtins
 from deploytrail.facts.subjects import subject_keys
 
@@ -59,7 +59,7 @@ def commitment(salt: bytes, path: str, value: Any) -> bytes:
 
 def seal(draft: Draft, subject_of: SubjectOf, random: Random) -> SealedFact:
     """Seal a draft. Refused("too-large") if the entry would exceed 65,535 bytes; Refused("bad-input") for
-    a time that is none."""
+    a time that is none, and for what canonical bytes cannot hold."""
     work = _Sealing(subject_of, random, draft.clear_refs)
     envelope: dict[str, Any] = {
         "v": VERSION,
@@ -97,14 +97,21 @@ def seal(draft: Draft, subject_of: SubjectOf, random: Random) -> SealedFact:
 def sealed_paths(value: Any, path: str = "") -> Iterator[tuple[str, bytes]]:
     """Every sealed field of an entry's value: its path and its commitment."""
     if isinstance(value, dict):
-        if set(value) == {"c"}:
-            yield path, b64decode(value["c"])
+        if len(value) == 1 and isinstance(value.get("c"), str):
+            yield path, _commitment_of(value["c"], path)
             return
         for name, inner in value.items():
             yield from sealed_paths(inner, f"{path}.{name}" if path else name)
     elif isinstance(value, list):
         for place, inner in enumerate(value):
             yield from sealed_paths(inner, f"{path}.{place}")
+
+
+def _commitment_of(text: str, path: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        raise Refused("untrue", f"The commitment at {path} is not base64.") from None
 
 
 def to_bytes(opened: Opened) -> bytes:
@@ -130,6 +137,8 @@ class _Sealing:
     def sealed(self, value: Any, path: str, owner: str) -> dict[str, str]:
         if isinstance(value, str):
             value = normal(value)
+        elif isinstance(value, dict):
+            value = {name: normal(text) for name, text in value.items()}
         salt = self.random(SALT)
         self.disclosures.setdefault(owner, {})[path] = (salt, value)
         return {"c": b64encode(commitment(salt, path, value)).decode()}
@@ -152,35 +161,38 @@ class _Sealing:
     def walk(self, data: dict[str, Any], plan: Plan, path: str, owner: str) -> None:
         """Replace, in place, what `plan` says is not clear."""
         for name in plan.persons:
-            if raw := data.get(name):
-                if isinstance(raw, list):
-                    named = [r for r in raw if _named(r)]
-                    data[name] = [self.person(r, f"{path}.{name}.{i}") for i, r in enumerate(named)]
-                elif _named(raw):
-                    data[name] = self.person(raw, f"{path}.{name}")
-                    continue
-            if not data.get(name):
-                data.pop(name, None)
+            raw = data.pop(name, None)
+            if isinstance(raw, list):
+                if named := [one for one in raw if _named(one)]:
+                    data[name] = [self.person(one, f"{path}.{name}.{i}") for i, one in enumerate(named)]
+            elif raw and _named(raw):
+                data[name] = self.person(raw, f"{path}.{name}")
         first = next((data[n] for n in plan.owners if n in data), None)
         owner = first["id"] if first else owner
-        for name in plan.sealed:
-            if name in data:
-                data[name] = self.sealed(data[name], f"{path}.{name}", owner)
-        for name in plan.refs:
-            if name in data:
-                data[name] = self.ref(data[name], f"{path}.{name}", owner)
-        for name in plan.times:
-            if name in data:
-                data[name] = times.text(times.parse(data[name]))
-        for name in plan.clear:
-            value = data.get(name)
-            if isinstance(value, str):
-                data[name] = normal(value)
-            elif isinstance(value, list):
-                data[name] = [normal(v) if isinstance(v, str) else v for v in value]
-        for name, inner in plan.inner.items():
-            for place, value in enumerate(data.get(name) or ()) if isinstance(data.get(name), list) else ():
-                self.walk(value, inner, f"{path}.{name}.{place}", owner)
+        for name, value in data.items():
+            sort = plan.sorts[name]
+            if sort == "clear":
+                data[name] = _clear(value)
+            elif sort == "sealed":
+                data[name] = self.sealed(value, f"{path}.{name}", owner)
+            elif sort == "ref":
+                data[name] = self.ref(value, f"{path}.{name}", owner)
+            elif sort == "time":
+                data[name] = times.text(times.parse(value))
+            elif sort == "inner" and isinstance(value, list):
+                for place, item in enumerate(value):
+                    self.walk(item, plan.inner[name], f"{path}.{name}.{place}", owner)
+
+
+def _clear(value: Any) -> Any:
+    """A clear value as entries hold it."""
+    if isinstance(value, str):
+        return value if value.isascii() else normal(value)
+    if isinstance(value, int) and -MAX_INTEGER <= value <= MAX_INTEGER:
+        return value
+    if isinstance(value, list):
+        return [_clear(item) for item in value]
+    raise Refused("bad-input", "A clear field holds text, whole numbers within 2^53 - 1, or yes and no.")
 
 
 def _named(raw: dict[str, Any]) -> bool:
@@ -188,12 +200,13 @@ def _named(raw: dict[str, Any]) -> bool:
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What a type's fields are, computed once per type from its annotations."""
+    """What a type's fields are, computed once per type from its annotations.
 
-    clear: tuple[str, ...]
-    sealed: tuple[str, ...]
-    refs: tuple[str, ...]
-    times: tuple[str, ...]
+    `sorts` says of each field whether it is "clear", "sealed", a "ref", a "time", a "person" (or several) or
+    "inner", a list of objects with a plan of their own. `owners` are the fields that hold one person.
+    """
+
+    sorts: dict[str, str]
     persons: tuple[str, ...]
     owners: tuple[str, ...]
     inner: dict[str, Plan]
@@ -202,27 +215,18 @@ class Plan(msgspec.Struct, frozen=True):
 @cache
 def plan_of(body: type[Body]) -> Plan:
     """The plan of a body's type."""
-    sorts: dict[str, list[str]] = {"clear": [], "sealed": [], "ref": [], "time": [], "person": []}
+    sorts: dict[str, str] = {}
     inner: dict[str, Plan] = {}
     owners = []
     for name, hint in get_type_hints(body, include_extras=True).items():
         sort, type_, many = _sort(hint)
+        sorts[name] = sort
         if sort == "inner":
             inner[name] = plan_of(type_)
-            # A count may stand where a list may: numbers need no normal form, so clear is harmless.
-            continue
-        sorts[sort].append(name)
         if sort == "person" and not many:
             owners.append(name)
-    return Plan(
-        clear=tuple(sorts["clear"]),
-        sealed=tuple(sorts["sealed"]),
-        refs=tuple(sorts["ref"]),
-        times=tuple(sorts["time"]),
-        persons=tuple(sorts["person"]),
-        owners=tuple(owners),
-        inner=inner,
-    )
+    persons = tuple(name for name, sort in sorts.items() if sort == "person")
+    return Plan(sorts=sorts, persons=persons, owners=tuple(owners), inner=inner)
 
 
 def _sort(hint: Any, many: bool = False) -> tuple[str, Any, bool]:

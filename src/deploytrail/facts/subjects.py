@@ -34,15 +34,17 @@ def subject_keys(envelope: dict[str, Any]) -> tuple[str, ...]:
     """The subject keys of an entry, at most 32, the most important first and none twice."""
     data = envelope["data"]
     keys: dict[str, None] = {}
-    if "service" in data and "environment" in data:
-        keys[f"run:{data['service']}/{data['environment']}"] = None
-    if "repository" in data and "number" in data and "run" not in data:
-        keys[f"change:{data['repository']}#{data['number']}"] = None
+    service, environment, repository = data.get("service"), data.get("environment"), data.get("repository")
+    if isinstance(service, str) and isinstance(environment, str):
+        keys[f"run:{service}/{environment}"] = None
+    if isinstance(repository, str) and type(data.get("number")) is int and "run" not in data:
+        keys[f"change:{repository}#{data['number']}"] = None
     _from_fields(data, keys)
     for name in _LISTS:
         items = data.get(name)
         for item in items if isinstance(items, list) else ():
-            _from_fields(item, keys)
+            if isinstance(item, dict):
+                _from_fields(item, keys)
     _from_persons(envelope, keys)
     return tuple(keys)[:MAX_SUBJECTS]
 
@@ -61,7 +63,10 @@ def _from_persons(value: Any, keys: dict[str, None]) -> None:
         if isinstance(subject, str) and subject.startswith("s_"):
             keys[f"actor:{subject}"] = None
         for name in sorted(value):
-            _from_persons(value[name], keys)
+            inner = value[name]
+            if isinstance(inner, dict | list):
+                _from_persons(inner, keys)
     elif isinstance(value, list):
         for inner in value:
-            _from_persons(inner, keys)
+            if isinstance(inner, dict | list):
+                _from_persons(inner, keys)

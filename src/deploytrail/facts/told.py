@@ -97,10 +97,11 @@ def _known(
     known = {}
     fields = _fields(type_)
     for name, value in raw.items():
+        # JSON's null has no place in an entry; absent says the same.
         if value is None:
             continue
         if name not in fields:
-            unknown[f"{path}{name}"] = value
+            _keep(unknown, f"{path}{name}", value)
             continue
         inner = fields[name]
         if inner is not None and isinstance(value, dict):
@@ -112,6 +113,13 @@ def _known(
             ]
         known[name] = value
     return known
+
+
+def _keep(unknown: dict[str, Any], path: str, value: Any) -> None:
+    """Keep an unknown field. A name with a dot in it must not push out the field whose path it looks like."""
+    while path in unknown:
+        path += "'"
+    unknown[path] = value
 
 
 @cache

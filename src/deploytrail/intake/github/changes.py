@@ -103,16 +103,12 @@ def _shared(heard: Heard, told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _drafted(heard: Heard, told: dict[str, Any], kind: str, when: str, fields: dict[str, Any]) -> Draft:
-    aside = {}
-    if fields["base"] is not None and not heard.is_clear(fields["base"]):
-        # The names of other branches are often personal: this one is kept, sealed.
-        aside["base"] = fields.pop("base")
     updated = told.get("updated_at")
     occurred = moment(told.get(when)) if moment(told.get(when)) is not None else moment(updated)
     identity = number(told.get("id")) if moment(updated) is not None else None
     head = sha(inside(told, "head").get("sha"))
     key = heard.key(identity, heard.action, clear(updated), head, _item(heard))
-    return heard.draft(kind, key, occurred, fields, aside=aside)
+    return heard.draft(kind, key, occurred, fields)
 
 
 _ITEMS: Final = ("label", "milestone", "requested_team")
