@@ -1,0 +1,62 @@
+"""Taking times."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+Clock = Callable[[], float]
+
+
+def rate(once: Callable[[], int], seconds: float) -> float:
+    """How many per second, where `once()` does some and says how many; repeated for about `seconds`."""
+    once()
+    done, start = 0, time.perf_counter()
+    while (took := time.perf_counter() - start) < seconds:
+        done += once()
+    return done / took
+
+
+def timed(once: Callable[[], object], count: int) -> list[float]:
+    """Milliseconds of each of `count` calls."""
+    found = []
+    for _ in range(count):
+        start = time.perf_counter()
+        once()
+        found.append((time.perf_counter() - start) * 1000)
+    return found
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share of `values` does not exceed (nearest rank)."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+def crowd(senders: int, seconds: float, send: Callable[[int, int], None]) -> tuple[float, list[float]]:
+    """`senders` threads each call `send(sender, nth)` again and again: how many per second, and their
+    milliseconds.
+    """
+    times: list[list[float]] = [[] for _ in range(senders)]
+    begin, end = threading.Event(), [0.0]
+
+    def run(sender: int) -> None:
+        mine, nth = times[sender], 0
+        begin.wait()
+        while (start := time.perf_counter()) < end[0]:
+            send(sender, nth)
+            mine.append((time.perf_counter() - start) * 1000)
+            nth += 1
+
+    threads = [threading.Thread(target=run, args=(n,)) for n in range(senders)]
+    for thread in threads:
+        thread.start()
+    start = time.perf_counter()
+    end[0] = start + seconds
+    begin.set()
+    for thread in threads:
+        thread.join()
+    took = time.perf_counter() - start
+    every = [ms for mine in times for ms in mine]
+    return len(every) / took, every

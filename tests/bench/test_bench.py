@@ -1,0 +1,56 @@
+"""Every benchmark runs, on little, and tells figures with their durability; none is held to a size."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.bench.__main__ import line
+from tests.bench.facts_told import told
+from tests.bench.figure import Benchmark, Sizes
+from tests.bench.house import draft
+from tests.bench.measure import crowd, percentile
+from tests.bench.registry import BENCHMARKS
+
+# Those that start the real server have a test in tests/crash, where it is started anyway.
+ALONE = [benchmark for benchmark in BENCHMARKS if benchmark.name not in ("import", "pages")]
+
+
+@pytest.mark.parametrize("benchmark", ALONE, ids=lambda benchmark: benchmark.name)
+def test_benchmark_tells_figures_as_lines_of_json(benchmark: Benchmark) -> None:
+    figures = list(benchmark.run(Sizes(entries=300, seconds=0.02)))
+    assert figures
+    for figure in figures:
+        read = json.loads(line(figure))
+        assert read["name"].split(".")[0] == benchmark.name
+        assert read["figure"] > 0
+        assert read["unit"]
+        assert read["durability"]
+        assert (figure.ratio is None) == (figure.against is None)
+        assert set(read["machine"]) == {"cores", "load", "python", "sqlite", "system"}
+
+
+def test_names_are_told_apart() -> None:
+    names = [benchmark.name for benchmark in BENCHMARKS]
+    assert len(set(names)) == len(names)
+
+
+def test_made_up_facts_can_be_told_and_are_all_different() -> None:
+    drafts = [draft(one) for one in told(500)]
+    assert len({one.id for one in drafts}) == 500
+    assert len({one.kind for one in drafts}) == 6
+
+
+def test_percentile_is_the_nearest_rank() -> None:
+    values = list(map(float, range(1, 101)))
+    assert [percentile(values, share) for share in (0.0, 0.5, 0.99, 1.0)] == [1, 50, 99, 100]
+    assert percentile([7.0], 0.5) == 7.0
+
+
+def test_crowd_counts_what_every_sender_sent() -> None:
+    sent: list[tuple[int, int]] = []
+    rate, times = crowd(3, 0.05, lambda sender, nth: sent.append((sender, nth)))
+    assert len(times) == len(sent) == len(set(sent))
+    assert {sender for sender, _ in sent} == {0, 1, 2}
+    assert rate > 0
