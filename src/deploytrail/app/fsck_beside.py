@@ -1,0 +1,548 @@
+"""What `fsck` finds out about all that lies beside the log: keys, disclosures, deliveries, derived rows.
+
+Checks 11 to 15 of the list in `app/fsck`. Disclosures and deliveries may be erased; what is missing must be
+explained by an erasure that the log knows of. Derived rows must be what the entries give.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from deploytrail.app.follow import FOLLOWING, Following
+from deploytrail.app.judging import Unshown, answer, told
+from deploytrail.app.ports import Derived, Inspected, InspectedDerived, Keyring
+from deploytrail.app.vault import KEY, Vault, decrypt
+from deploytrail.evidence.check import Check, Faults
+from deploytrail.facts import times
+from deploytrail.facts.entry import Entry, read
+from deploytrail.facts.kinds import body_of
+from deploytrail.facts.sealing import NOBODY, SALT, Plan, commitment, from_bytes, plan_of, sealed_paths
+from deploytrail.projections.reading import persons
+from deploytrail.projections.registry import fold_all, versions
+
+KEYS, DISCLOSURES, OPENINGS, DELIVERIES, ROWS = range(11, 16)
+WORDS: Final[dict[int, str]] = {
+    KEYS: "Every subject's key opens, and nobody erased has one.",
+    DISCLOSURES: "Every disclosure opens, and equals the commitments of its entry.",
+    OPENINGS: "Every sealed field can be opened, unless somebody was erased.",
+    DELIVERIES: "Every delivery fits its entries, and what is kept of it is what was committed to.",
+    ROWS: "The derived rows are what the entries give.",
+}
+_BATCH: Final = 500
+_FOLDED: Final = 2_500
+_KEYS: Final = 50_000
+
+
+class Entries(NamedTuple):
+    """The log as check 2 to 4 found it: up to `size`, `whole` if all of it can be read.
+
+    `erased` gives for each subject the newest entry that says so.
+    """
+
+    log: Inspected
+    size: int
+    whole: bool
+    erased: dict[str, int]
+    progress: Callable[[int, int, str], None] | None
+
+    def bodies(self, start: int, stop: int) -> list[tuple[int, bytes, bytes]]:
+        """(index, leaf, body) of those that are whole enough to be looked at."""
+        rows = self.log.entry_rows(start, stop, stop - start)
+        return [row for row in rows if isinstance(row[2], bytes)]
+
+    def tell(self, done: int, words: str) -> None:
+        """How far a check is."""
+        if self.progress:
+            self.progress(done, self.size, words)
+
+
+class Beside:
+    """The parts of a house that lie beside its log. `fsck` calls `enter`, then `checks`."""
+
+    def __init__(self, keyring: Keyring, vault: Vault, derived: InspectedDerived) -> None:
+        self._keyring, self._vault, self._derived = keyring, vault, derived
+        self._rows_words = ""
+
+    def enter(self, views: ExitStack) -> None:
+        """Take the view of the derived rows."""
+        try:
+            views.enter_context(self._derived)
+        except Exception as error:
+            self._rows_words = told(error)
+
+    def checks(self, entries: Entries) -> Iterator[Check]:
+        """Checks 11 to 15."""
+        keys = _Keys(self._keyring, entries.erased)
+        sealed = _Sealed(entries, keys)
+        yield _answer(KEYS, keys.all)
+        yield _answer(DISCLOSURES, sealed.disclosures)
+        yield _answer(OPENINGS, sealed.openings)
+        yield _answer(DELIVERIES, _Deliveries(entries, self._vault, sealed.runs).all)
+        yield _answer(ROWS, self._rows(entries))
+
+    def _rows(self, entries: Entries) -> Callable[[Faults], str]:
+        if not self._rows_words:
+            return _Folded(entries, self._derived).all
+
+        def unreadable(faults: Faults) -> str:
+            faults.add(self._rows_words)
+            return ""
+
+        return unreadable
+
+
+def _answer(number: int, find: Callable[[Faults], str]) -> Check:
+    return answer(number, WORDS[number], find)
+
+
+class _Keys:
+    """Subjects' keys, remembered."""
+
+    def __init__(self, keyring: Keyring, erased: dict[str, int]) -> None:
+        self._keyring, self._erased = keyring, erased
+        self._known: dict[str, bytes | None] = {}
+
+    def key(self, subject: str) -> bytes | None:
+        """A subject's key; Refused if it was altered."""
+        if subject not in self._known:
+            if len(self._known) > _KEYS:
+                self._known.clear()
+            self._known[subject] = self._keyring.key(subject)
+        return self._known[subject]
+
+    def all(self, faults: Faults) -> str:
+        """Check 11."""
+        subjects = self._keyring.subjects()
+        for subject in subjects:
+            try:
+                key = self._keyring.key(subject)
+            except Exception as error:
+                faults.add(f"The key of {subject} does not open: {told(error)}")
+                continue
+            if key is None or len(key) != KEY:
+                faults.add(f"The key of {subject} is not one of {KEY} bytes.")
+            if subject in self._erased:
+                faults.add(
+                    f"{subject} was erased by entry {self._erased[subject]} and still has a key: erase again."
+                )
+        return f"Keys looked at: {len(subjects):,}."
+
+
+class _Sealed:
+    """Disclosures held against the entries' commitments, in one walk over both."""
+
+    def __init__(self, entries: Entries, keys: _Keys) -> None:
+        self._entries, self._keys = entries, keys
+        self._wrong, self._missing = Faults(), Faults()
+        self._last_erased = max(entries.erased.values(), default=-1)
+        self._count = self._fields = 0
+        # The first entry of each run of entries that one delivery led to, with its commitment.
+        self.runs: list[tuple[int, str]] = []
+        self._run: str | None = None
+        self._failed: Exception | None = None
+        self._walked = False
+
+    def disclosures(self, faults: Faults) -> str:
+        """Check 12."""
+        self._walk()
+        for index, subject in self._entries.log.stray_disclosures():
+            faults.add(f"There is a disclosure of {subject!r} for entry {index}, which does not exist.")
+        self._pass_on(self._wrong, faults)
+        return f"Disclosures looked at: {self._count:,}."
+
+    def openings(self, faults: Faults) -> str:
+        """Check 13."""
+        self._walk()
+        self._pass_on(self._missing, faults)
+        return f"Sealed fields looked at: {self._fields:,}."
+
+    def _pass_on(self, found: Faults, faults: Faults) -> None:
+        if self._failed is not None:
+            raise self._failed
+        if found.count:
+            faults.add(found.text())
+        elif not self._entries.whole:
+            raise Unshown("Not shown for the entries that are missing or cannot be read.")
+
+    def _walk(self) -> None:
+        if self._walked:
+            return
+        self._walked = True
+        try:
+            at = 0
+            while rows := self._entries.log.entry_rows(at, limit=_BATCH):
+                start, at = at, rows[-1][0] + 1
+                self._batch(rows, start, at)
+                self._entries.tell(min(at, self._entries.size), "disclosures")
+        except Exception as error:
+            self._failed = error
+
+    def _batch(self, rows: list[tuple[Any, ...]], start: int, stop: int) -> None:
+        blobs: dict[int, list[tuple[str, bytes]]] = {}
+        for index, subject, sealed in self._entries.log.disclosure_rows(start, stop):
+            blobs.setdefault(index, []).append((subject, sealed))
+        for index, _, body in rows:
+            try:
+                here = _Fields(msgspec.json.decode(body))
+            except Exception:
+                # Check 4 names it.
+                continue
+            self._note_run(index, here.delivery)
+            self._one(index, here, blobs.get(index, []))
+
+    def _note_run(self, index: int, delivery: Any) -> None:
+        name = delivery if isinstance(delivery, str) else None
+        if name is not None and name != self._run:
+            self.runs.append((index, name))
+        self._run = name
+
+    def _one(self, index: int, here: _Fields, blobs: list[tuple[str, bytes]]) -> None:
+        opened: set[str] = set()
+        for subject, blob in blobs:
+            self._count += 1
+            try:
+                opened |= self._open(index, here, subject, blob)
+            except Exception as error:
+                self._wrong.add(f"Entry {index}: the disclosure of {subject!r} does not open: {told(error)}")
+                # It is there, if only damaged: what it should open is not missing besides.
+                opened |= here.of(subject)
+        self._fields += len(here.sealed)
+        there = {subject for subject, _ in blobs}
+        for path in here.sealed.keys() - opened:
+            self._explain(index, path, here.owners.get(path), there)
+
+    def _open(self, index: int, here: _Fields, subject: str, blob: bytes) -> set[str]:
+        key = self._keys.key(subject)
+        if key is None:
+            gone = "who was erased" if subject in self._entries.erased else "whose key is gone"
+            self._wrong.add(f"Entry {index} has a disclosure of {subject!r}, {gone}.")
+            return here.of(subject)
+        opened = from_bytes(decrypt(key, blob, subject))
+        if subject not in here.named:
+            self._wrong.add(f"Entry {index} has a disclosure of {subject}, whom it does not name.")
+        for path, (salt, value) in opened.items():
+            name = f"Entry {index}: {path} in the disclosure of {subject}"
+            if path not in here.sealed:
+                self._wrong.add(f"{name} is not sealed there.")
+            elif here.owners.get(path, subject) != subject:
+                self._wrong.add(f"{name} is another's.")
+            elif not hmac.compare_digest(commitment(salt, path, value), here.sealed[path]):
+                self._wrong.add(f"{name} does not equal its commitment.")
+        return set(opened)
+
+    def _explain(self, index: int, path: str, owner: str | None, there: set[str]) -> None:
+        """A field without an opening is right only after an erasure."""
+        if owner in self._entries.erased:
+            return
+        if (owner is None or owner in there) and self._last_erased > index:
+            # Redacted: it named somebody who was erased later.
+            return
+        whose = (
+            f"the disclosure of {owner} has no opening"
+            if owner in there
+            else f"the disclosure of {owner} is missing"
+        )
+        self._missing.add(f"Entry {index}: {path} cannot be opened; {whose}, and no erasure explains it.")
+
+
+class _Fields:
+    """What one entry seals, and about whom."""
+
+    def __init__(self, envelope: dict[str, Any]) -> None:
+        self.sealed = dict(sealed_paths(envelope))
+        self.owners = owners_of(envelope)
+        self.named = {NOBODY, *(subject for subject, _ in persons(envelope))}
+        self.delivery = envelope.get("delivery")
+
+    def of(self, subject: str) -> set[str]:
+        """The paths that a subject's disclosure opens."""
+        return {path for path, owner in self.owners.items() if owner == subject}
+
+
+def owners_of(envelope: dict[str, Any]) -> dict[str, str]:
+    """Whose disclosure opens each sealed field of an entry, by the rule in `facts/sealing`.
+
+    A person's fields are that person's; of the others the first person named in the same object, else the
+    fact's actor, else nobody. Fields of kinds that this version does not know have no owner here.
+    """
+    found: dict[str, str] = {}
+    actor = envelope.get("actor")
+    if isinstance(actor, dict):
+        _persons_fields(actor, "actor", found)
+    owner = actor["id"] if isinstance(actor, dict) else NOBODY
+    for name in ("labels", "free", "unknown"):
+        if name in envelope:
+            found[name] = owner
+    body = body_of(envelope["kind"])
+    if body is not None:
+        _owned(envelope["data"], plan_of(body), "data", owner, found)
+    return found
+
+
+def _owned(data: dict[str, Any], plan: Plan, path: str, owner: str, found: dict[str, str]) -> None:
+    first = next((data[name] for name in plan.owners if name in data), None)
+    owner = first["id"] if first else owner
+    for name, value in data.items():
+        here = f"{path}.{name}"
+        if isinstance(value, list):
+            for place, item in enumerate(value):
+                if isinstance(item, dict) and name in plan.inner:
+                    _owned(item, plan.inner[name], f"{here}.{place}", owner, found)
+                elif isinstance(item, dict):
+                    _persons_fields(item, f"{here}.{place}", found)
+        elif isinstance(value, dict) and set(value) == {"c"}:
+            found[here] = owner
+        elif isinstance(value, dict):
+            _persons_fields(value, here, found)
+
+
+def _persons_fields(person: dict[str, Any], path: str, found: dict[str, str]) -> None:
+    for name, value in person.items():
+        if isinstance(value, dict):
+            found[f"{path}.{name}"] = person["id"]
+
+
+class _Deliveries:
+    """Deliveries held against the entries they led to."""
+
+    def __init__(self, entries: Entries, vault: Vault, runs: list[tuple[int, str]]) -> None:
+        self._entries, self._vault = entries, vault
+        self._firsts = array("q", (index for index, _ in runs))
+        self._runs = runs
+        self._met = bytearray(len(runs))
+        # Commitments of runs that go on later, from the first entry of each.
+        self._committed: set[str] = set()
+
+    def all(self, faults: Faults) -> str:
+        """Check 14."""
+        count = 0
+        for row in self._entries.log.delivery_rows():
+            count += 1
+            try:
+                self._one(faults, *row)
+            except Exception as error:
+                faults.add(f"Delivery {row[0]}: {told(error)}")
+            self._entries.tell(min(count, self._entries.size), "deliveries")
+        for place, met in enumerate(self._met):
+            index, name = self._runs[place]
+            if not met and name not in self._committed:
+                faults.add(f"The delivery that led to entry {index} is missing.")
+        if not self._entries.whole:
+            raise Unshown("Not shown for the entries that are missing or cannot be read.")
+        return f"Deliveries looked at: {count:,}."
+
+    def _one(
+        self,
+        faults: Faults,
+        id: Any,
+        source: Any,
+        mac: Any,
+        id_mac: Any,
+        received_at: Any,
+        event: Any,
+        index: Any,
+        key: Any,
+        sealed: Any,
+    ) -> None:
+        name = f"Delivery {id}"
+        rows = self._entries.bodies(index, index + 1)
+        if not rows:
+            faults.add(f"{name} led to entry {index}, which does not exist.")
+            return
+        first = read(rows[0][2])
+        place = bisect_left(self._firsts, index)
+        if first.delivery is None or place == len(self._firsts) or self._firsts[place] != index:
+            faults.add(f"{name} did not lead to entry {index}.")
+            return
+        self._met[place] = 1
+        self._committed.add(first.delivery)
+        self._columns(faults, name, first, source, mac, id_mac, received_at, event)
+        if (key is None) != (sealed is None):
+            faults.add(f"{name}: of key and body one is missing.")
+        elif key is not None:
+            self._body(faults, name, first, source, mac, key, sealed)
+
+    def _columns(
+        self,
+        faults: Faults,
+        name: str,
+        first: Entry,
+        source: Any,
+        mac: Any,
+        id_mac: Any,
+        received_at: Any,
+        event: Any,
+    ) -> None:
+        """What the entry says of its delivery: sender and time; event and id only if it was set aside."""
+        if source != first.source:
+            faults.add(f"{name} is of {source!r}; its entry of {first.source!r}.")
+        if times.text(received_at) != first.received_at:
+            faults.add(f"{name} was received at another time than its entry says.")
+        for hash in (mac, id_mac):
+            if hash is not None and (
+                not isinstance(hash, bytes) or len(hash) != hashlib.sha256().digest_size
+            ):
+                faults.add(f"{name}: a keyed hash is not one of 32 bytes.")
+        if first.kind != "delivery.set_aside":
+            return
+        if str(event)[:500] != first.data.get("event"):
+            faults.add(f"{name}: its event is not that of its entry.")
+        told_id = first.data.get("delivery_id")
+        if isinstance(told_id, str) and len(told_id) < 500:
+            expected = self._vault.mac("delivery id", str(source).encode(), told_id.encode())
+            if id_mac != expected:
+                faults.add(f"{name}: the keyed hash of its id is not that of the id in its entry.")
+
+    def _body(
+        self, faults: Faults, name: str, first: Entry, source: str, mac: bytes, key: bytes, sealed: bytes
+    ) -> None:
+        opened = decrypt(self._vault.open(key, "delivery key"), sealed, source)
+        salt, body = opened[:SALT], opened[SALT:]
+        hash = hashlib.sha256(body)
+        committed = commitment(salt, "delivery", hash.hexdigest())
+        if committed != _base64(first.delivery):
+            faults.add(f"{name}: its body is not what its entry commits to.")
+        if mac != self._vault.mac("delivery", source.encode(), hash.digest()):
+            faults.add(f"{name}: its keyed hash is not that of its body.")
+
+
+def _base64(text: str | None) -> bytes:
+    return dict(sealed_paths({"delivery": {"c": text}}))["delivery"]
+
+
+class _Folded:
+    """The derived rows held against rows made anew from the entries."""
+
+    def __init__(self, entries: Entries, derived: InspectedDerived) -> None:
+        self._entries, self._derived = entries, derived
+
+    def all(self, faults: Faults) -> str:
+        """Check 15."""
+        for words in self._derived.damage():
+            faults.add(words)
+        cursor = self._cursor(faults)
+        if not self._entries.whole:
+            raise Unshown("Not looked at: entries are missing or cannot be read.")
+        if cursor is None:
+            return ""
+        if not 0 <= cursor <= self._entries.size:
+            faults.add(f"The cursor stands at {cursor}, but the log has {self._entries.size} entries.")
+            cursor = self._entries.size
+        with self._derived.again() as (fresh, view):
+            self._fold(fresh, cursor)
+            with view:
+                rows = sum(self._compare(faults, view, *table) for table in self._derived.tables)
+        behind = self._entries.size - cursor
+        more = f" The last {behind:,} entries are not folded in yet." if behind else ""
+        return f"Tables: {len(self._derived.tables)}, rows: {rows:,}.{more}"
+
+    def _cursor(self, faults: Faults) -> int | None:
+        rows = self._derived.cursor_rows()
+        for id, _ in rows:
+            if id != 1:
+                faults.add(f"There is a cursor row with the id {id} (table derivation).")
+        cursor = next((cursor for id, cursor in rows if id == 1), None)
+        if type(cursor) is not int:
+            faults.add("The cursor row is missing, or no number (table derivation).")
+            return None
+        return cursor
+
+    def _fold(self, fresh: Derived, cursor: int) -> None:
+        for start in range(0, cursor, _FOLDED):
+            stop = min(start + _FOLDED, cursor)
+            rows = fresh.begin()
+            leaf = b""
+            for index, leaf, body in self._entries.bodies(start, stop):  # noqa: B007
+                fold_all(index, read(body), rows)
+            rows.put(FOLLOWING, Following("versions", versions()))
+            rows.put(FOLLOWING, Following("leaf", leaf.hex()))
+            fresh.commit(rows, stop)
+            self._entries.tell(stop, "derived rows")
+
+    def _compare(
+        self,
+        faults: Faults,
+        view: InspectedDerived,
+        table: str,
+        columns: tuple[str, ...],
+        key: tuple[str, ...],
+    ) -> int:
+        """Both tables row by row, in the order of their keys; how many rows there should be."""
+        places = [columns.index(name) for name in key]
+        stored, expected = self._derived.rows(table), view.rows(table)
+        count = 0
+        try:
+            for there, right in _side_by_side(stored, expected, places):
+                count += right is not None
+                if there == right and _sorts(there) == _sorts(right):
+                    continue
+                row = there if right is None else right
+                name = f"Table {table}, row {_shown(row, places)}"
+                if right is None:
+                    faults.add(f"{name} is too much.")
+                elif there is None:
+                    faults.add(f"{name} is missing.")
+                else:
+                    wrong = [
+                        column
+                        for column, found, good in zip(columns, there, right, strict=True)
+                        if found != good or type(found) is not type(good)
+                    ]
+                    faults.add(f"{name} differs in {', '.join(wrong)}.")
+        except Exception as error:
+            faults.add(f"Table {table} cannot be read: {told(error)}")
+        return count
+
+
+_Values = tuple[Any, ...]
+
+
+def _side_by_side(
+    left: Iterable[_Values], right: Iterable[_Values], places: list[int]
+) -> Iterator[tuple[_Values | None, _Values | None]]:
+    """Rows of the same key together, None where one side has none; both sides in the order of their keys."""
+    lefts, rights = iter(left), iter(right)
+    a, b = next(lefts, None), next(rights, None)
+    while a is not None or b is not None:
+        order = 0 if a is None or b is None else _compared(a, b, places)
+        if b is None or (a is not None and order < 0):
+            yield a, None
+            a = next(lefts, None)
+        elif a is None or order > 0:
+            yield None, b
+            b = next(rights, None)
+        else:
+            yield a, b
+            a, b = next(lefts, None), next(rights, None)
+
+
+def _compared(a: _Values, b: _Values, places: list[int]) -> int:
+    """Below, equal or above, as SQLite orders keys: nothing, numbers, texts, bytes."""
+    left, right = ([_rank(row[place]) for place in places] for row in (a, b))
+    return (left > right) - (left < right)
+
+
+def _rank(value: Any) -> tuple[int, Any]:
+    if value is None:
+        return 0, 0
+    if isinstance(value, int | float):
+        return 1, value
+    if isinstance(value, str):
+        return 2, value.encode("utf-8", "surrogateescape")
+    return 3, value
+
+
+def _sorts(row: _Values | None) -> list[type] | None:
+    return None if row is None else [type(value) for value in row]
+
+
+def _shown(row: _Values | None, places: list[int]) -> str:
+    return "" if row is None else "/".join(str(row[place])[:80] for place in places)
