@@ -62,7 +62,16 @@ def test_another_entry_is_not_in_it(entry: bytes) -> None:
 
 def test_without_the_entry_its_place_is_not_shown() -> None:
     assert outcomes(GOOD, [KEY.verifier], None) == [True, None]
-    assert verify_receipt(GOOD, [KEY.verifier], None)[1].detail == "Entry 299 itself was not given."
+    [_, included] = verify_receipt(GOOD, [KEY.verifier], None)
+    assert included.detail == "Entry 299 itself was not given, and the receipt does not carry it."
+
+
+def test_a_receipt_that_carries_its_entry_is_enough() -> None:
+    carrying = Receipt(299, PROOF, COSIGNED, extra=ENTRY).encode()
+    assert outcomes(carrying, [KEY.verifier], None) == [True, True]
+    other = Receipt(299, PROOF, COSIGNED, extra=TREE.entries[298]).encode()
+    assert outcomes(other, [KEY.verifier], None) == [True, False]
+    assert outcomes(other, [KEY.verifier], ENTRY) == [True, True]
 
 
 @pytest.mark.parametrize("data", [b"", b"x", GOOD[:-1], COSIGNED])

@@ -147,8 +147,12 @@ class Ask:
         return self._disclose.texts([index]).get(index, {})
 
     def receipt(self, index: int) -> bytes:
-        """The .tlog-proof of an entry. Refused: "not-found", or "unavailable" while it is not signed."""
-        if index < 0 or index >= self._log.head().size:
+        """The .tlog-proof of an entry, which carries the entry itself in its extra line.
+
+        Refused: "not-found", or "unavailable" while it is not signed.
+        """
+        found = self.entry(index) if index >= 0 else None
+        if found is None:
             raise Refused("not-found", f"The log has no entry {index} yet.")
         signed = self._log.checkpoint()
         if signed is None or index >= signed.size:
@@ -156,7 +160,7 @@ class Ask:
                 "unavailable", f"Entry {index} is recorded, but not signed yet. Ask again in a second."
             )
         proof = inclusion_proof(index, signed.size, TileReader(self._log))
-        return Receipt(index, tuple(proof), signed.note).encode()
+        return Receipt(index, tuple(proof), signed.note, extra=found[2]).encode()
 
     def projected(self) -> int:
         """How many entries the pages know of."""

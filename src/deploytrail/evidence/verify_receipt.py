@@ -28,7 +28,10 @@ WORDS: Final = {
 
 
 def verify_receipt(data: bytes, verifiers: Iterable[Verifier], entry: bytes | None) -> list[Check]:
-    """Both checks. The second cannot be shown without `entry`, its bytes: a receipt does not hold them."""
+    """Both checks. The second needs the entry's bytes: `entry`, else what the receipt's extra line carries.
+
+    No signature covers that line, and none need: the bytes must hash to the proof's place.
+    """
     trusted = list(verifiers)
     try:
         read = receipt.parse(data)
@@ -41,13 +44,15 @@ def verify_receipt(data: bytes, verifiers: Iterable[Verifier], entry: bytes | No
         ]
     signed = note.parse(read.checkpoint_note)
     detail = f"{head.origin}, {head.size:,} entries, root {head.root.hex()}.{_cosigners(signed, trusted)}"
+    entry = read.extra if entry is None else entry
     return [Check(SIGNED, WORDS[SIGNED], True, detail), _included(read, head, entry)]
 
 
 def _included(read: Receipt, head: Checkpoint, entry: bytes | None) -> Check:
     words = WORDS[INCLUDED]
     if entry is None:
-        return Check(INCLUDED, words, None, f"Entry {read.index:,} itself was not given.")
+        missing = f"Entry {read.index:,} itself was not given, and the receipt does not carry it."
+        return Check(INCLUDED, words, None, missing)
     try:
         verify_inclusion(read.index, head.size, leaf_hash(entry), read.proof, head.root)
     except Refused as refusal:
