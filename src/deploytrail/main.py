@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -25,6 +25,7 @@ from deploytrail.app.administer import HOUSE, Administer
 from deploytrail.app.ask import Ask
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.follow import Follower
+from deploytrail.app.fsck import Beside, fsck
 from deploytrail.app.house import House
 from deploytrail.app.operate import Operate
 from deploytrail.app.persons import Persons
@@ -44,6 +45,7 @@ from deploytrail.intake.registry import SOURCES
 from deploytrail.notary.file_signer import FileSigner
 from deploytrail.store.derived_sql import SqlDerived
 from deploytrail.store.folder import Folder, Mark, write_private
+from deploytrail.store.inspected import InspectedLog, InspectedRows
 from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
 from deploytrail.store.sqlite import affected
@@ -98,8 +100,8 @@ class Rooms:
         self._follower = Follower(self._log, self._derived, self._clock)
         self.house = self._put_together()
 
-    def start(self) -> None:
-        """Check the history, then record, seal and follow."""
+    def start(self, serving: bool) -> None:
+        """Check the history, then record and seal; when serving also follow, and sweep now and then."""
         recorder, sealer = self.house.recorder, self.house.sealer
         recorder.listeners += [sealer.wake, lambda size: self._wake.set()]
         sealer.on_refusal = self._close_log
@@ -112,6 +114,8 @@ class Rooms:
             # Looked at it can be, and served; recorded in it nothing is.
             self._close_log(refusal.words)
         sealer.start()
+        if not serving:
+            return
         self._begin("follower", lambda: self._follower.run(self._stop, self._wake))
         self._begin("sweeper", self._sweep)
 
@@ -190,11 +194,7 @@ class Rooms:
     def _first(self, make: Callable[[], Any], what: str) -> Any:
         """What only a house that is still empty may make."""
         if self._log.head().size:
-            raise Refused(
-                "unavailable",
-                f"{what} of this house is gone, but its log is not empty. Bring it back "
-                f"(folder {self.folder.path}, signer {self.mark.signer}).",
-            )
+            _gone(what, self.folder, self.mark)
         return make()
 
     def _opening(self) -> Draft:
@@ -223,6 +223,14 @@ class Rooms:
                     self._log.scrub()
             except Refused as refusal:
                 diagnostics.warning("sweeping was put off: %s", refusal.words)
+
+
+def _gone(what: str, folder: Folder, mark: Mark) -> NoReturn:
+    raise Refused(
+        "unavailable",
+        f"{what} of this house is gone, but its log is not empty. Bring it back "
+        f"(folder {folder.path}, signer {mark.signer}).",
+    )
 
 
 def _mark(folder: Folder, settings: Settings, chance: SystemChance) -> tuple[Mark, bool]:
@@ -254,11 +262,11 @@ def _new_mark(folder: Folder, settings: Settings, chance: SystemChance) -> Mark:
 
 
 @contextmanager
-def _open(folder: Folder, settings: Settings) -> Iterator[Rooms]:
+def _open(folder: Folder, settings: Settings, *, serving: bool = False) -> Iterator[Rooms]:
     """The house of a folder whose lock is held, until the end of the block."""
     rooms = Rooms(folder, settings)
     try:
-        rooms.start()
+        rooms.start(serving)
         yield rooms
     finally:
         rooms.close()
@@ -278,7 +286,7 @@ def serve(given: Mapping[str, Any], say: Callable[[str], None], show: Callable[[
         if mark is not None and mark.demo != settings.demo:
             what = "is the demo's; it starts with ./dev demo" if mark.demo else "is not the demo's"
             raise Refused("forbidden", f"The house in {folder.path} {what}.")
-        with _open(folder, settings) as rooms:
+        with _open(folder, settings, serving=True) as rooms:
             if words := affected():
                 diagnostics.warning(words)
             if rooms.new and rooms.house.readonly is None:
@@ -345,7 +353,17 @@ def inspect(given: Mapping[str, Any], everything: bool, progress: Callable[..., 
     mark = folder.mark()
     if mark is None:
         raise Refused("not-found", f"There is no house in {folder.path}.")
-    raise NotImplementedError
+    signer = Path(mark.signer)
+    vkey = FileSigner(signer, mark.origin).vkey
+    with ExitStack() as stack:
+        beside = None
+        if everything:
+            vault = Vault(folder.key() or _gone("house.key", folder, mark), SystemChance())
+            keyring = SqlKeyring(folder.keys, vault, write=False)
+            stack.callback(keyring.close)
+            beside = Beside(keyring, vault, InspectedRows(folder.derived, follow.TABLES))
+        log = InspectedLog(folder.trail)
+        yield from fsck(log, vkey, lambda: FileSigner(signer, mark.origin).last(), beside, progress)
 
 
 def _diagnose() -> None:

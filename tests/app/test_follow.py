@@ -207,3 +207,15 @@ def test_two_followers_never_fold_at_once(house: SmallHouse) -> None:
     fresh = MemoryDerived(TABLES)
     Follower(house.log, fresh, house.clock).catch_up()
     assert fresh.digest() == house.derived.digest()
+
+
+def test_it_ends_in_the_middle_of_much_and_goes_on_from_there(house: SmallHouse) -> None:
+    tell(house, 30)
+    stop, wake = threading.Event(), threading.Event()
+    house.follower.listeners.append(lambda size: stop.set() if size else None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(follow, "BATCH", 10)
+        house.follower.run(stop, wake)
+        assert house.derived.cursor() == 10
+        assert house.follower.state.words == ""
+        assert house.follow() == 30

@@ -53,6 +53,10 @@ class FollowerState(msgspec.Struct, frozen=True, kw_only=True):
     since: int | None = None
 
 
+class _Ended(Exception):
+    """The thread was told to end in the middle of much to fold; it goes on from there next time."""
+
+
 class Follower:
     """Folds entries into `derived`. `listeners` are called with the new size after each batch."""
 
@@ -81,9 +85,16 @@ class Follower:
     def run(self, stop: threading.Event, wake: threading.Event) -> None:
         """Follow until `stop` is set; `wake` says that there may be something new. For a thread."""
         self._tell(self._derived.cursor())
+
+        def unless_stopped(done: int, total: int) -> None:
+            if stop.is_set():
+                raise _Ended
+
         while not stop.is_set():
             try:
-                self.catch_up()
+                self.catch_up(progress=unless_stopped)
+            except _Ended:
+                return
             except Exception as error:
                 # Whatever went wrong, it is the status page's to say; the log must not feel it.
                 self._stopped(error)
