@@ -1,11 +1,11 @@
-"""What the house asks of the world. Each promise is written where it stands, and tested by one contract suite.
+"""What the house asks of the world. Each promise is written where it stands, one contract suite tests it.
 
 Indices count entries from 0. Times are UTC milliseconds since 1970.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
@@ -81,14 +81,14 @@ class Submission(NamedTuple):
 class Placed(NamedTuple):
     """Where an entry stands. `repeat`: it stood there before; nothing was written."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     repeat: bool
 
 
 class Row(NamedTuple):
     """One entry as stored."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     leaf: bytes
     body: bytes
 
@@ -116,16 +116,29 @@ class Damaged(Refused):
         super().__init__("unavailable", words)
 
 
+# Given the bytes of an entry in the log, its disclosures, and an entry told under the same id: the name of
+# the first field in which they say something else, or None.
+Differs = Callable[[bytes, Sequence[Blob], Pending], str | None]
+
+
 class Log(Protocol):
     """Entries and tree. The only writer is `app/record`."""
 
-    def append(self, batch: Sequence[Submission]) -> list[list[Placed] | Refused]:
+    def append(
+        self, batch: Sequence[Submission], differs: Differs | None = None
+    ) -> list[list[Placed] | Refused]:
         """One transaction for the whole batch: entries, tree, subject index, repeats, disclosures, raw
-        deliveries, head. Serializable, and durable on return. One answer per submission, in order.
+        deliveries, head. Serializable, and durable on return. One answer per submission, in order; each is
+        taken as a whole or not at all, and a refused one leaves the others alone.
 
-        A submission whose every entry is a repeat writes nothing. A refused submission leaves the others
-        alone. Refused("unavailable") when nothing of the batch was recorded (a full disk); Damaged when
-        that is not known.
+        A submission is a repeat, and writes nothing, when its delivery's `mac` was seen before (the answer
+        is then the first entry of that delivery), or when every entry's (source, id) is known. It is
+        Refused("conflict") when another body came under the delivery's `id_mac`, when an entry told under a
+        known id differs from the one in the log, or, unless it is a repeat, when one of `unless_touched`
+        gained an entry after `since`. Earlier submissions of the batch count as recorded.
+
+        Raises Refused("unavailable") or Refused("busy") when nothing of the batch was recorded (a full
+        disk); Damaged when that is not known. After Damaged nothing more is written until it is opened anew.
         """
 
     def head(self) -> Head:
@@ -147,7 +160,10 @@ class Log(Protocol):
         """The entry that this source told under this id."""
 
     def publish(self, signed: Signed) -> None:
-        """Keep a signed checkpoint and serve it as the newest. Safe to repeat."""
+        """Keep a signed checkpoint and serve it as the newest. Safe to repeat.
+
+        Refused("untrue") for another root at a size that was published; the published one stays.
+        """
 
     def checkpoint(self) -> Signed | None:
         """The newest published checkpoint."""
@@ -190,7 +206,10 @@ class Disclosures(Protocol):
         """The delivery whose first entry has this index, if its body is still kept."""
 
     def scrub(self) -> None:
-        """Deleted bytes are gone from every file of the database on return, journals included."""
+        """Deleted bytes are gone from every file of the database on return, journals included.
+
+        Refused("busy") if somebody reads older states for some seconds: the bytes are then still there.
+        """
 
 
 class Registry(Protocol):
@@ -337,13 +356,16 @@ class Keyring(Protocol):
         """The subject known under the first of these keyed hashes that anybody is known under."""
 
     def learn(self, found: Sequence[tuple[str, bytes, Sequence[bytes]]]) -> None:
-        """Keep new subjects (id, key) and their identities; durable on return."""
+        """Keep new subjects (id, key) and their identities; durable on return.
+
+        A subject that has a key keeps it, and an identity stays with the subject that it belongs to.
+        """
 
     def key(self, subject: str) -> bytes | None:
         """A subject's key; None after erasure."""
 
     def forget(self, subject: str) -> None:
-        """Destroy a subject's key and identities; gone from the files on return."""
+        """Destroy a subject's key and identities; gone from the files on return (see Disclosures.scrub)."""
 
     def subjects(self) -> list[str]:
         """All that have a key."""

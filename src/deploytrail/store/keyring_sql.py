@@ -2,66 +2,73 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
 from deploytrail.app.vault import Vault
 from deploytrail.errors import Refused
 from deploytrail.store import schema
 from deploytrail.store.schema import identity, subject_key
-from deploytrail.store.sqlite import open_engine, truncate_journal
+from deploytrail.store.sqlite import Writer, open_engine, reading
 
 
 class SqlKeyring:
     """Implements ports.Keyring. Keys are wrapped by the house key; identities are keyed hashes."""
 
     def __init__(self, path: Path, vault: Vault, *, write: bool = True) -> None:
+        """Open the keyring at `path`. With `write`, make what is missing: the caller holds the lock."""
         self._vault = vault
-        self._lock = threading.Lock()
-        if not write and not path.exists():
-            raise Refused("not-found", f"There is no keyring at {path}.")
-        self._engine = open_engine(path, synchronous="FULL", readonly=not write)
-        if write:
-            with self._lock, self._engine.begin() as tx:
+        self._writer = Writer(path) if write else None
+        if self._writer is not None:
+            with self._writer.begin() as tx:
                 schema.keys.create_all(tx)
+        elif not path.exists():
+            raise Refused("not-found", f"There is no keyring at {path}.")
+        self._readers = open_engine(path, synchronous="FULL", readonly=True)
 
     def close(self) -> None:
         """Release every connection."""
-        self._engine.dispose()
+        self._readers.dispose()
+        if self._writer is not None:
+            self._writer.close()
 
     def subject(self, identities: Sequence[bytes]) -> str | None:
         query = sa.select(identity.c.mac, identity.c.subject).where(identity.c.mac.in_(list(identities)))
-        with self._lock, self._engine.connect() as tx:
+        with reading(self._readers) as tx:
             known = {row.mac: row.subject for row in tx.execute(query)}
         return next((known[mac] for mac in identities if mac in known), None)
 
     def learn(self, found: Sequence[tuple[str, bytes, Sequence[bytes]]]) -> None:
-        with self._lock, self._engine.begin() as tx:
-            for subject, key, identities in found:
-                kept = tx.execute(sa.select(subject_key.c.key).where(subject_key.c.subject == subject)).first()
-                if kept is None:
-                    wrapped = self._vault.seal(key, f"subject {subject}")
-                    tx.execute(subject_key.insert().values(subject=subject, key=wrapped))
-                for mac in identities:
-                    if tx.execute(sa.select(identity.c.mac).where(identity.c.mac == mac)).first() is None:
-                        tx.execute(identity.insert().values(mac=mac, subject=subject))
+        keys = [{"subject": name, "key": self._vault.seal(key, f"subject {name}")} for name, key, _ in found]
+        macs = [{"mac": mac, "subject": subject} for subject, _, identities in found for mac in identities]
+        with self._writing.begin() as tx:
+            if keys:
+                tx.execute(insert(subject_key).on_conflict_do_nothing(), keys)
+            if macs:
+                tx.execute(insert(identity).on_conflict_do_nothing(), macs)
 
     def key(self, subject: str) -> bytes | None:
         query = sa.select(subject_key.c.key).where(subject_key.c.subject == subject)
-        with self._lock, self._engine.connect() as tx:
+        with reading(self._readers) as tx:
             wrapped = tx.execute(query).scalar()
         return None if wrapped is None else self._vault.open(wrapped, f"subject {subject}")
 
     def forget(self, subject: str) -> None:
-        with self._lock, self._engine.begin() as tx:
+        with self._writing.begin() as tx:
             tx.execute(subject_key.delete().where(subject_key.c.subject == subject))
             tx.execute(identity.delete().where(identity.c.subject == subject))
-        with self._lock:
-            truncate_journal(self._engine)
+        self._writing.truncate_journal()
 
     def subjects(self) -> list[str]:
-        with self._lock, self._engine.connect() as tx:
-            return list(tx.execute(sa.select(subject_key.c.subject).order_by(subject_key.c.subject)).scalars())
+        query = sa.select(subject_key.c.subject).order_by(subject_key.c.subject)
+        with reading(self._readers) as tx:
+            return list(tx.execute(query).scalars())
+
+    @property
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise Refused("unavailable", "This keyring was opened for reading only.")
+        return self._writer

@@ -6,18 +6,16 @@ and see committed states only.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import sqlalchemy as sa
 
 from deploytrail.app.ports import (
     Blob,
-    Damaged,
+    Differs,
     Head,
     Placed,
     RawDelivery,
@@ -27,15 +25,37 @@ from deploytrail.app.ports import (
 )
 from deploytrail.errors import Refused
 from deploytrail.store import schema
-from deploytrail.store.appending import Batch, empty_head, guards_of, ids_of, lookup, macs_of
-from deploytrail.store.schema import checkpoint, delivery, disclosure, entry, head, node, registry, repeat, subject
-from deploytrail.store.schema import subject_hash
-from deploytrail.store.sqlite import open_engine, truncate_journal
+from deploytrail.store.appending import (
+    Batch,
+    Id,
+    Known,
+    demand_same_root,
+    empty_head,
+    guards_of,
+    id_macs_of,
+    ids_of,
+    macs_of,
+)
+from deploytrail.store.schema import (
+    checkpoint,
+    delivery,
+    disclosure,
+    entry,
+    head,
+    node,
+    registry,
+    repeat,
+    subject,
+    subject_hash,
+)
+from deploytrail.store.sqlite import Writer, open_engine, reading
 from deploytrail.tlog.frontier import Frontier, Node
 
 # SQLite takes 32,766 parameters; this leaves room.
 _MANY: Final = 5_000
 _PAGE: Final = 1_000
+
+T = TypeVar("T")
 _SIGNED: Final = (checkpoint.c.size, checkpoint.c.root, checkpoint.c.note)
 
 
@@ -43,11 +63,10 @@ class SqlLog:
     """Implements ports.Log, Disclosures and Registry on one SQLite file."""
 
     def __init__(self, path: Path, *, write: bool = True) -> None:
-        """Open the database at `path`. With `write`, make what is missing; the caller holds the writer's lock."""
-        self._lock = threading.Lock()
-        self._writer = open_engine(path, synchronous="FULL") if write else None
+        """Open the database at `path`. With `write`, make what is missing: the caller holds the lock."""
+        self._writer = Writer(path) if write else None
         if self._writer is not None:
-            with self._writing() as tx:
+            with self._writer.begin() as tx:
                 schema.main.create_all(tx)
                 if tx.execute(sa.select(head.c.id)).first() is None:
                     new = empty_head()
@@ -61,17 +80,25 @@ class SqlLog:
         """Release every connection."""
         self._readers.dispose()
         if self._writer is not None:
-            self._writer.dispose()
+            self._writer.close()
 
     # The log.
 
-    def append(self, batch: Sequence[Submission]) -> list[list[Placed] | Refused]:
-        with self._writing() as tx:
+    def append(
+        self, batch: Sequence[Submission], differs: Differs | None = None
+    ) -> list[list[Placed] | Refused]:
+        with self._writing.begin() as tx:
+            ids = _known_ids(tx, ids_of(batch))
             work = Batch(
-                self._head(tx),
-                lookup(_known_ids(tx, ids_of(batch))),
-                lookup(_known_macs(tx, macs_of(batch))),
-                _newest(tx, guards_of(batch)),
+                Known(
+                    head=self._head(tx),
+                    ids=ids,
+                    stored=_stored(tx, ids.values()) if differs else {},
+                    macs=_known_macs(tx, macs_of(batch)),
+                    id_macs=_known_id_macs(tx, id_macs_of(batch)),
+                    newest=_newest(tx, guards_of(batch)),
+                ),
+                differs,
             )
             answers = [work.place(submission) for submission in batch]
             if work.entries:
@@ -79,7 +106,7 @@ class SqlLog:
         return answers
 
     def head(self) -> Head:
-        with self._reading() as tx:
+        with reading(self._readers) as tx:
             return self._head(tx)
 
     def entries(self, start: int, stop: int) -> list[Row]:
@@ -88,12 +115,12 @@ class SqlLog:
             .where(entry.c.idx >= start, entry.c.idx < stop)
             .order_by(entry.c.idx)
         )
-        with self._reading() as tx:
+        with reading(self._readers) as tx:
             return [Row(*row) for row in tx.execute(query)]
 
     def leaves(self, start: int, stop: int) -> bytes:
         query = sa.select(entry.c.leaf).where(entry.c.idx >= start, entry.c.idx < stop).order_by(entry.c.idx)
-        with self._reading() as tx:
+        with reading(self._readers) as tx:
             return b"".join(tx.execute(query).scalars())
 
     def nodes(self, level: int, start: int, stop: int) -> bytes:
@@ -102,32 +129,32 @@ class SqlLog:
             .where(node.c.level == level, node.c.idx >= start, node.c.idx < stop)
             .order_by(node.c.idx)
         )
-        with self._reading() as tx:
+        with reading(self._readers) as tx:
             return b"".join(tx.execute(query).scalars())
 
     def touched(self, subject_key: str, *, before: int | None = None, limit: int = 100) -> list[int]:
         query = sa.select(subject.c.idx).where(subject.c.key == subject_hash(subject_key))
         if before is not None:
             query = query.where(subject.c.idx < before)
-        with self._reading() as tx:
+        with reading(self._readers) as tx:
             return list(tx.execute(query.order_by(subject.c.idx.desc()).limit(limit)).scalars())
 
     def find(self, source: str, id: str) -> int | None:
         query = sa.select(repeat.c.idx).where(repeat.c.source == source, repeat.c.id == id)
-        with self._reading() as tx:
+        with reading(self._readers) as tx:
             return tx.execute(query).scalar()
 
     def publish(self, signed: Signed) -> None:
-        with self._writing() as tx:
+        with self._writing.begin() as tx:
             kept = tx.execute(sa.select(checkpoint.c.root).where(checkpoint.c.size == signed.size)).scalar()
             if kept is None:
                 _publish(tx, signed)
-            elif kept != signed.root:
-                raise Refused("untrue", f"Two roots for size {signed.size}: the published one stays.")
+            else:
+                demand_same_root(signed.size, kept, signed.root)
 
     def checkpoint(self) -> Signed | None:
         query = sa.select(*_SIGNED).order_by(checkpoint.c.size.desc()).limit(1)
-        with self._reading() as tx:
+        with reading(self._readers) as tx:
             row = tx.execute(query).first()
         return Signed(*row) if row else None
 
@@ -135,7 +162,7 @@ class SqlLog:
         after = -1
         while True:
             query = sa.select(*_SIGNED).where(checkpoint.c.size > after).order_by(checkpoint.c.size)
-            with self._reading() as tx:
+            with reading(self._readers) as tx:
                 rows = tx.execute(query.limit(_PAGE)).all()
             if not rows:
                 return
@@ -146,10 +173,9 @@ class SqlLog:
 
     def disclosures(self, indices: Iterable[int]) -> dict[int, list[Blob]]:
         found: dict[int, list[Blob]] = {}
-        wanted = list(indices)
-        with self._reading() as tx:
-            for start in range(0, len(wanted), _MANY):
-                query = sa.select(disclosure).where(disclosure.c.idx.in_(wanted[start : start + _MANY]))
+        with reading(self._readers) as tx:
+            for part in _parts(list(indices)):
+                query = sa.select(disclosure).where(disclosure.c.idx.in_(part))
                 for row in tx.execute(query):
                     found.setdefault(row.idx, []).append(Blob(row.subject, row.sealed))
         return found
@@ -157,7 +183,7 @@ class SqlLog:
     def every_disclosure(self, after: int = -1) -> Iterator[tuple[int, Blob]]:
         while True:
             query = sa.select(disclosure).where(disclosure.c.idx > after).order_by(disclosure.c.idx)
-            with self._reading() as tx:
+            with reading(self._readers) as tx:
                 rows = tx.execute(query.limit(_PAGE)).all()
                 if not rows:
                     return
@@ -170,26 +196,26 @@ class SqlLog:
 
     def redact(self, index: int, blob: Blob) -> None:
         where = sa.and_(disclosure.c.idx == index, disclosure.c.subject == blob.subject)
-        with self._writing() as tx:
+        with self._writing.begin() as tx:
             tx.execute(disclosure.update().where(where).values(sealed=blob.sealed))
 
     def erase_disclosures(self, subject_id: str) -> int:
-        with self._writing() as tx:
+        with self._writing.begin() as tx:
             return tx.execute(disclosure.delete().where(disclosure.c.subject == subject_id)).rowcount
 
     def seen(self, mac: bytes) -> int | None:
-        with self._reading() as tx:
+        with reading(self._readers) as tx:
             return tx.execute(sa.select(delivery.c.idx).where(delivery.c.mac == mac)).scalar()
 
     def seen_id(self, id_mac: bytes) -> int | None:
         query = sa.select(delivery.c.idx).where(delivery.c.id_mac == id_mac).order_by(delivery.c.id).limit(1)
-        with self._reading() as tx:
+        with reading(self._readers) as tx:
             return tx.execute(query).scalar()
 
     def deliveries(self, after: int = 0) -> Iterator[tuple[int, RawDelivery, int]]:
         while True:
             query = sa.select(delivery).where(delivery.c.id > after, delivery.c.key.is_not(None))
-            with self._reading() as tx:
+            with reading(self._readers) as tx:
                 rows = tx.execute(query.order_by(delivery.c.id).limit(50)).all()
             if not rows:
                 return
@@ -197,88 +223,72 @@ class SqlLog:
             after = rows[-1].id
 
     def forget_deliveries(self, rows: Sequence[int]) -> None:
-        with self._writing() as tx:
-            for start in range(0, len(rows), _MANY):
-                some = delivery.c.id.in_(rows[start : start + _MANY])
-                tx.execute(delivery.update().where(some).values(key=None, sealed=None))
+        with self._writing.begin() as tx:
+            for part in _parts(rows):
+                tx.execute(delivery.update().where(delivery.c.id.in_(part)).values(key=None, sealed=None))
 
     def expire_deliveries(self, before: int) -> int:
         where = sa.and_(delivery.c.received_at < before, delivery.c.key.is_not(None))
-        with self._writing() as tx:
+        with self._writing.begin() as tx:
             return tx.execute(delivery.update().where(where).values(key=None, sealed=None)).rowcount
 
     def delivery_of(self, index: int) -> RawDelivery | None:
         query = sa.select(delivery).where(delivery.c.idx == index, delivery.c.key.is_not(None))
-        with self._reading() as tx:
+        with reading(self._readers) as tx:
             row = tx.execute(query).first()
         return _raw(row) if row else None
 
     def scrub(self) -> None:
-        # secure_delete has zeroed the freed pages; now nothing older may stand in the journal.
-        self._readers.dispose()
-        with self._lock:
-            truncate_journal(self._need_writer())
+        # secure_delete has zeroed what was freed; now nothing older may stand in the journal.
+        self._writing.truncate_journal()
 
     # Small ephemeral tables.
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         query = sa.select(registry.c.row).where(registry.c.area == table).order_by(registry.c.key)
-        with self._reading() as tx:
+        with reading(self._readers) as tx:
             return [msgspec.json.decode(row) for row in tx.execute(query).scalars()]
 
     def row(self, table: str, key: str) -> dict[str, Any] | None:
         query = sa.select(registry.c.row).where(registry.c.area == table, registry.c.key == key)
-        with self._reading() as tx:
+        with reading(self._readers) as tx:
             found = tx.execute(query).scalar()
         return msgspec.json.decode(found) if found is not None else None
 
     def put(self, table: str, key: str, row: Mapping[str, Any]) -> None:
         where = sa.and_(registry.c.area == table, registry.c.key == key)
-        with self._writing() as tx:
+        with self._writing.begin() as tx:
             tx.execute(registry.delete().where(where))
             tx.execute(registry.insert().values(area=table, key=key, row=msgspec.json.encode(row)))
 
     def items(self, table: str) -> list[tuple[str, dict[str, Any]]]:
-        query = sa.select(registry.c.key, registry.c.row).where(registry.c.area == table).order_by(registry.c.key)
-        with self._reading() as tx:
+        query = (
+            sa.select(registry.c.key, registry.c.row).where(registry.c.area == table).order_by(registry.c.key)
+        )
+        with reading(self._readers) as tx:
             return [(found.key, msgspec.json.decode(found.row)) for found in tx.execute(query)]
 
     def change(self, table: str, key: str, row: Mapping[str, Any]) -> bool:
         where = sa.and_(registry.c.area == table, registry.c.key == key)
-        with self._writing() as tx:
-            return bool(tx.execute(registry.update().where(where).values(row=msgspec.json.encode(row))).rowcount)
+        with self._writing.begin() as tx:
+            return bool(
+                tx.execute(registry.update().where(where).values(row=msgspec.json.encode(row))).rowcount
+            )
 
     def take(self, table: str, key: str) -> dict[str, Any] | None:
         where = sa.and_(registry.c.area == table, registry.c.key == key)
-        with self._writing() as tx:
+        with self._writing.begin() as tx:
             found = tx.execute(sa.select(registry.c.row).where(where)).scalar()
             tx.execute(registry.delete().where(where))
         return msgspec.json.decode(found) if found is not None else None
 
     # Transactions.
 
-    def _need_writer(self) -> sa.Engine:
+    @property
+    def _writing(self) -> Writer:
         if self._writer is None:
             raise Refused("unavailable", "This log was opened for reading only.")
         return self._writer
-
-    @contextmanager
-    def _writing(self) -> Iterator[sa.Connection]:
-        writer = self._need_writer()
-        with self._lock:
-            try:
-                with writer.begin() as tx:
-                    yield tx
-            except sa.exc.DBAPIError as error:
-                raise _refusal(error) from error
-
-    @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        try:
-            with self._readers.connect() as tx:
-                yield tx
-        except sa.exc.DBAPIError as error:
-            raise _refusal(error) from error
 
     @staticmethod
     def _head(tx: sa.Connection) -> Head:
@@ -288,33 +298,58 @@ class SqlLog:
         return Head(row.size, row.root, Frontier.decode(row.frontier))
 
 
-def _known_ids(tx: sa.Connection, ids: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    found: dict[tuple[str, str], int] = {}
+def _known_ids(tx: sa.Connection, ids: Sequence[Id]) -> dict[Id, int]:
+    found: dict[Id, int] = {}
     by_source: dict[str, list[str]] = {}
     for source, id in ids:
         by_source.setdefault(source, []).append(id)
     for source, some in by_source.items():
-        for start in range(0, len(some), _MANY):
-            query = sa.select(repeat.c.id, repeat.c.idx).where(
-                repeat.c.source == source, repeat.c.id.in_(some[start : start + _MANY])
-            )
+        for part in _parts(some):
+            wanted = sa.and_(repeat.c.source == source, repeat.c.id.in_(part))
+            query = sa.select(repeat.c.id, repeat.c.idx).where(wanted)
             found.update(((source, row.id), row.idx) for row in tx.execute(query))
     return found
 
 
-def _known_macs(tx: sa.Connection, macs: list[bytes]) -> dict[bytes, int]:
-    if not macs:
-        return {}
-    query = sa.select(delivery.c.mac, delivery.c.idx).where(delivery.c.mac.in_(macs))
-    return {row.mac: row.idx for row in tx.execute(query)}
+def _stored(tx: sa.Connection, indices: Iterable[int]) -> dict[int, tuple[bytes, list[Blob]]]:
+    """The bytes and the disclosures of entries."""
+    found: dict[int, tuple[bytes, list[Blob]]] = {}
+    for part in _parts(sorted(set(indices))):
+        bodies = sa.select(entry.c.idx, entry.c.body).where(entry.c.idx.in_(part))
+        found.update((row.idx, (row.body, [])) for row in tx.execute(bodies))
+        for row in tx.execute(sa.select(disclosure).where(disclosure.c.idx.in_(part))):
+            found[row.idx][1].append(Blob(row.subject, row.sealed))
+    return found
 
 
-def _newest(tx: sa.Connection, keys: list[str]) -> Any:
-    newest: dict[str, int] = {}
+def _known_macs(tx: sa.Connection, macs: Sequence[bytes]) -> dict[bytes, int]:
+    found: dict[bytes, int] = {}
+    for part in _parts(macs):
+        query = sa.select(delivery.c.mac, delivery.c.idx).where(delivery.c.mac.in_(part))
+        found.update((row.mac, row.idx) for row in tx.execute(query))
+    return found
+
+
+def _known_id_macs(tx: sa.Connection, id_macs: Sequence[bytes]) -> set[bytes | None]:
+    found: set[bytes | None] = set()
+    for part in _parts(id_macs):
+        found.update(tx.execute(sa.select(delivery.c.id_mac).where(delivery.c.id_mac.in_(part))).scalars())
+    return found
+
+
+def _newest(tx: sa.Connection, keys: Iterable[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
     for key in keys:
         query = sa.select(sa.func.max(subject.c.idx)).where(subject.c.key == subject_hash(key))
-        newest[key] = -1 if (found := tx.execute(query).scalar()) is None else found
-    return lambda key: newest.get(key, -1)
+        index = tx.execute(query).scalar()
+        if index is not None:
+            found[key] = index
+    return found
+
+
+def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _MANY):
+        yield items[start : start + _MANY]
 
 
 def _write(tx: sa.Connection, work: Batch, new: Head, nodes: list[Node]) -> None:
@@ -360,13 +395,3 @@ def _columns(raw: RawDelivery, index: int) -> dict[str, Any]:
 
 def _raw(row: Any) -> RawDelivery:
     return RawDelivery(*(getattr(row, name) for name in RawDelivery._fields))
-
-
-def _refusal(error: sa.exc.DBAPIError) -> Refused:
-    """What a database error means to whoever waits for an acknowledgement."""
-    words = str(error.orig)
-    if "full" in words:
-        return Refused("unavailable", "The disk is full; nothing was recorded. Free some space and send it again.")
-    if "locked" in words or "busy" in words:
-        return Refused("busy", "The database is busy; nothing was recorded. Send it again.")
-    return Damaged(f"The disk or the database failed ({words}). What was not acknowledged may be lost; send it again.")

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from types import ModuleType
 from typing import Any, Final
 
@@ -17,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from deploytrail.app.ports import Damaged
 from deploytrail.errors import Refused
 
 try:
@@ -30,7 +34,11 @@ FIXED_IN: Final = (3, 51, 3)
 PAGE: Final = 8192
 # SQLite's own numbers for PRAGMA synchronous.
 _SYNCHRONOUS: Final = {"OFF": 0, "NORMAL": 1, "FULL": 2}
-_writers = threading.Lock()
+# SQLITE_FULL, and SQLITE_BUSY and SQLITE_LOCKED.
+_FULL: Final = 13
+_BUSY: Final = (5, 6)
+# Seconds that a statement waits for another process.
+_WAIT_S: Final = 10
 
 
 def version() -> tuple[int, ...]:
@@ -74,7 +82,7 @@ def _begin_read(connection: sa.Connection) -> None:
 
 
 def _connect(path: Path, synchronous: str, readonly: bool) -> Any:
-    connection = _driver.connect(str(path), timeout=10, check_same_thread=False, isolation_level=None)
+    connection = _driver.connect(str(path), timeout=_WAIT_S, check_same_thread=False, isolation_level=None)
     run = connection.execute
     if readonly:
         run("PRAGMA query_only=ON")
@@ -89,19 +97,100 @@ def _connect(path: Path, synchronous: str, readonly: bool) -> Any:
     run("PRAGMA cache_size=-32768")
     mode = run("PRAGMA journal_mode=WAL").fetchone()[0]
     kept = run("PRAGMA synchronous").fetchone()[0]
-    if str(mode).lower() != "wal" or kept != _SYNCHRONOUS[synchronous]:
+    zeroes = run("PRAGMA secure_delete").fetchone()[0]
+    if (str(mode).lower(), kept, zeroes) != ("wal", _SYNCHRONOUS[synchronous], 1):
         connection.close()
         raise Refused(
             "unavailable",
-            f"SQLite did not grant journal_mode=WAL with synchronous={synchronous} here (got {mode}, {kept}). "
-            "Put the data folder on a local disk.",
+            f"SQLite did not grant journal_mode=WAL, synchronous={synchronous} and secure_delete=ON here "
+            f"(got {mode}, {kept}, {zeroes}). Put the data folder on a local disk.",
         )
     return connection
 
 
-def truncate_journal(engine: sa.Engine) -> None:
-    """Move everything from the journal into the database and cut the journal to nothing."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy is None or busy[0]:
-            raise Refused("busy", "The journal is being read; the deleted bytes are still in it. Try again.")
+class Writer:
+    """The one writing connection of a file, for one thread at a time.
+
+    After Damaged it writes nothing more: a failed flush leaves it open what the disk holds, and a later one
+    that succeeds would not make up for it.
+    """
+
+    def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
+        """Open the file, making it if need be. Refused("unavailable") if it cannot promise durability."""
+        self._engine = open_engine(path, synchronous=synchronous)
+        self._lock = threading.Lock()
+        self._damage: str | None = None
+        with self.begin():
+            pass
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """One transaction: committed and durable at the end, or nothing of it.
+
+        Refused("unavailable") for a full disk, "busy" for another writer; Damaged otherwise.
+        """
+        with self._lock:
+            if self._damage is not None:
+                raise Damaged(self._damage)
+            try:
+                with self._engine.begin() as tx:
+                    yield tx
+            except sa.exc.DBAPIError as error:
+                refused = refusal(error)
+                if isinstance(refused, Damaged):
+                    self._damage = refused.words
+                raise refused from error
+
+    def truncate_journal(self, *, patience: float = 5.0) -> None:
+        """Move everything from the journal into the file and cut the journal to nothing.
+
+        A reader that still looks at an older state is waited for, `patience` seconds in all, without the
+        lock, so that writing goes on. Refused("busy") after that: deleted bytes are then still there.
+        """
+        until = monotonic() + patience
+        while not self._truncated():
+            if monotonic() >= until:
+                raise Refused("busy", "The journal is being read; deleted bytes are still there. Try again.")
+            sleep(0.05)
+
+    def _truncated(self) -> bool:
+        # The driver's own connection: through the engine it would stand in a transaction of its own.
+        with self._lock, closing(self._engine.raw_connection()) as connection:
+            driver: Any = connection.driver_connection
+            driver.execute("PRAGMA busy_timeout=50")
+            try:
+                return bool(driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+            except _driver.DatabaseError as error:
+                raise refusal(sa.exc.DBAPIError(None, None, error)) from error
+            finally:
+                driver.execute(f"PRAGMA busy_timeout={_WAIT_S * 1000}")
+
+
+@contextmanager
+def reading(readers: sa.Engine) -> Iterator[sa.Connection]:
+    """One committed state of the file, to the end of the block. Refused as `Writer.begin`."""
+    try:
+        with readers.connect() as tx:
+            yield tx
+    except sa.exc.DBAPIError as error:
+        raise refusal(error) from error
+
+
+def refusal(error: sa.exc.DBAPIError) -> Refused:
+    """What a database error means to whoever waits for an acknowledgement."""
+    # The low byte is the primary code (sqlite.org/rescode.html).
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    if code == _FULL:
+        return Refused(
+            "unavailable", "The disk is full; nothing was recorded. Free some space and send it again."
+        )
+    if code in _BUSY:
+        return Refused("busy", "The database is busy; nothing was recorded. Send it again.")
+    return Damaged(
+        f"The disk or the database failed ({error.orig}). What was not acknowledged may be lost; "
+        "start the house again and send it again."
+    )
