@@ -39,7 +39,6 @@ class Report:
 
 def run(
     victim: Victim,
-    vkey: Callable[[], str],
     seed: int,
     going: Callable[[int], bool],
     tell: Callable[[str], None] = lambda _: None,
@@ -53,13 +52,15 @@ def run(
     try:
         _start(victim)
         startup_s = time.monotonic() - start
+        victim.prepare()
         victim.kill()
         while going(report.cycles):
             _cycle(victim, ledger, chance, startup_s, report)
             if report.cycles % 10 == 0:
                 tell(f"{report.cycles} cycles, {len(ledger.acknowledged)} acknowledged")
         _settle(victim, ledger)
-        report.size = judge(victim.data, vkey(), ledger)
+        report.size = judge(victim.data, victim.vkey, ledger)
+        victim.fsck()
     except Exception as error:
         raise Broken(f"after {report.cycles} cycles with seed {seed}: {error}\n{victim.said()}") from error
     finally:

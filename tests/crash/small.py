@@ -9,7 +9,9 @@ import threading
 from concurrent.futures import Future, TimeoutError
 from typing import Any
 
+from deploytrail.notary.file_signer import FileSigner
 from tests.crash.items import Item
+from tests.crash.small_child import ORIGIN
 from tests.crash.victim import ANSWER_S, START_S, Answer, Gone, Victim
 
 
@@ -29,6 +31,13 @@ class Small(Victim):
         self._over = False
         self._newest: bytes | None = None
         threading.Thread(target=self._read, daemon=True).start()
+
+    def prepare(self) -> None:
+        """Learn its verifier key."""
+        self.vkey = FileSigner(self.signer, ORIGIN).vkey
+
+    def fsck(self) -> None:
+        """Half a house has no commands; `judge` has looked."""
 
     def ready(self) -> bool:
         """Wait until it records."""

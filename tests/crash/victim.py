@@ -37,6 +37,7 @@ class Victim(ABC):
         self.folder, self.data, self.signer = folder, folder / "data", folder / "signer"
         self.before = tuple(before)
         self.process: subprocess.Popen[bytes] | None = None
+        self.vkey = ""
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -54,6 +55,18 @@ class Victim(ABC):
     def checkpoint(self) -> bytes | None:
         """The newest published checkpoint; None if there is none. Gone if there was no answer."""
 
+    @abstractmethod
+    def prepare(self) -> None:
+        """Give the new, running house what it needs before it can be told anything, and learn its `vkey`."""
+
+    @abstractmethod
+    def fsck(self) -> None:
+        """Let the house's own judge look at the files; it is stopped. Broken if it finds anything."""
+
+    def environment(self) -> dict[str, str]:
+        """The environment of its process."""
+        return dict(os.environ)
+
     @property
     def words(self) -> Path:
         """Where its diagnostics go."""
@@ -68,6 +81,7 @@ class Victim(ABC):
                 stdout=subprocess.PIPE,
                 stderr=words,
                 start_new_session=True,
+                env=self.environment(),
                 cwd=Path(__file__).parents[2],
             )
 
@@ -100,7 +114,7 @@ class Victim(ABC):
 
     def said(self) -> str:
         """The end of its diagnostics."""
-        return self.words.read_text(errors="replace")[-4_000:] if self.words.exists() else ""
+        return self.words.read_text(errors="replace")[-2_000:] if self.words.exists() else ""
 
     def _signal(self, number: signal.Signals) -> None:
         """To every process of its session: a tracer does not pass signals on."""

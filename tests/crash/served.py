@@ -1,0 +1,146 @@
+"""The real server as a victim: `deploytrail serve`, told over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.crash.items import SECRET, SOURCE, Item
+from tests.crash.ledger import Broken
+from tests.crash.victim import ANSWER_S, START_S, Answer, Gone, Victim
+
+DEPLOYTRAIL = (sys.executable, "-m", "deploytrail")
+# Tracing makes every call to the system slow.
+_PATIENCE_S = 90.0
+
+
+class Served(Victim):
+    """`vkey`, `reporter` and `viewer` (tokens) are known after `prepare`."""
+
+    def __init__(self, folder: Path, before: Sequence[str] = ()) -> None:
+        super().__init__(folder, before)
+        self.port = free_port()
+        self.vkey = self.reporter = self.viewer = ""
+        self._mine = threading.local()
+
+    def command(self) -> list[str]:
+        """What to run."""
+        where = ["--data", str(self.data), "--signer", str(self.signer), "--port", str(self.port)]
+        return [*DEPLOYTRAIL, "serve", *where]
+
+    def environment(self) -> dict[str, str]:
+        """Ours, without anybody's settings for Deploytrail."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("DEPLOYTRAIL_")}
+        return kept | {"XDG_STATE_HOME": str(self.folder / "state")}
+
+    def prepare(self) -> None:
+        """Add a source and two tokens to the running house."""
+        secret = self.folder / "secret"
+        secret.write_bytes(SECRET)
+        self.admin("source", "add", "github", SOURCE, "--secret-file", str(secret))
+        self.reporter = self.admin("token", "create", "--role", "reporter", "--name", "crash")
+        self.viewer = self.admin("token", "create", "--role", "viewer", "--name", "looks")
+        self.vkey = self.admin("key", "show")
+
+    def admin(self, *arguments: str) -> str:
+        """What a command of the house's own administration prints."""
+        done = self.deploytrail("admin", *arguments)
+        if done.returncode != 0:
+            raise Broken(f"deploytrail admin {arguments[:2]} ended with {done.returncode}: {done.stderr}")
+        return done.stdout.strip()
+
+    def fsck(self) -> None:
+        """Broken unless `fsck --all` finds everything in order."""
+        done = self.deploytrail("fsck", "--all")
+        if done.returncode != 0:
+            raise Broken(f"fsck ended with status {done.returncode}:\n{done.stdout}{done.stderr}")
+
+    def deploytrail(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """One command against this data folder."""
+        return subprocess.run(
+            [*DEPLOYTRAIL, *arguments, "--data", str(self.data)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE_S,
+            env=self.environment(),
+        )
+
+    def ready(self) -> bool:
+        """Wait until it says that it records."""
+        end = time.monotonic() + (_PATIENCE_S if self.before else START_S)
+        while time.monotonic() < end:
+            assert self.process is not None
+            if self.process.poll() is not None:
+                return False
+            try:
+                if self.ask("GET", "/readyz")[0] == 200:
+                    return True
+            except Gone:
+                pass
+            time.sleep(0.02)
+        return False
+
+    def tell(self, item: Item) -> Answer:
+        """One fact or one delivery; Gone if no answer came."""
+        if item.headers is None:
+            headers = {"authorization": f"Bearer {self.reporter}", "content-type": "application/json"}
+            status, told = self.ask("POST", "/api/v1/facts", item.body, headers)
+        else:
+            status, told = self.ask("POST", f"/hooks/{SOURCE}", item.body, item.headers)
+        answer: dict[str, Any] = json.loads(told)
+        if status not in (200, 201, 202):
+            return Answer(None, words=f"{status} {answer.get('detail', '')}")
+        index = answer["index"] if "index" in answer else answer["entries"][0]
+        return Answer(index, status == 200)
+
+    def checkpoint(self) -> bytes | None:
+        """The newest published."""
+        status, note = self.ask("GET", "/log/checkpoint")
+        return note if status == 200 else None
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        """Status and body of one answer, over this thread's connection. Gone if there is none."""
+        connection = getattr(self._mine, "connection", None)
+        if connection is None:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_S)
+            self._mine.connection = connection
+        try:
+            connection.request(method, path, body, dict(headers or {}))
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            self._mine.connection = None
+            raise Gone from None
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def short_folder() -> Iterator[Path]:
+    """A folder of our own with a short path: that of a Unix socket has at most 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="dt-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
