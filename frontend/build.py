@@ -159,7 +159,9 @@ def _run(tool: str, *arguments: str) -> None:
     """Run node or npm of the wheel in this folder."""
     node, npm = _node()
     command = [str(node), str(npm), *arguments] if tool == "npm" else [str(node), *arguments]
-    environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    # As everything else on the machine does: trust what its administrator trusts.
+    environment = {"NODE_USE_SYSTEM_CA": "1", **os.environ}
+    environment["PATH"] = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
     done = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.stderr.write(done.stdout + done.stderr)
