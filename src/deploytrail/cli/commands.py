@@ -8,23 +8,44 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import click
 import msgspec
 
-from deploytrail.app.access import ROLES
+from deploytrail.app.access import ACTIONS, ROLES
 from deploytrail.cli import shown, tell, verifying
 from deploytrail.cli.world import World
 from deploytrail.errors import Refused
 
 F = TypeVar("F", bound=Callable[..., Any])
+# Settings by name, None meaning not said.
+Settings = dict[str, Any]
 
 _BY_DEFAULT: Final = "Settings come from flags, then DEPLOYTRAIL_*, then deploytrail.toml in this folder."
 _UNITS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 # What marks a command with the action of app/access that it needs.
 ACTION: Final = "deploytrail_action"
+
+
+class Declared(click.Command):
+    """A command that names its action; one that does not, or names none of the table, cannot be built."""
+
+    def __init__(self, name: str | None, **about: Any) -> None:
+        super().__init__(name, **about)
+        action = getattr(self.callback, ACTION, None)
+        if action not in ACTIONS:
+            raise ValueError(f"the command {name} names the action {action}, which is not in the table")
+        self.action: str = action
+
+
+class Group(click.Group):
+    """A group whose commands are all declared."""
+
+    command_class = Declared
+    group_class = type
 
 
 class Lasting(click.ParamType[int]):
@@ -75,7 +96,7 @@ def _defaults(command: click.Command, file: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _needs(action: str) -> Callable[[F], F]:
-    """Name the action of a command; it must stand right below the command's own line."""
+    """Name the action of a command."""
 
     def mark(function: F) -> F:
         setattr(function, ACTION, action)
@@ -90,13 +111,49 @@ def _option(name: str, **about: Any) -> Callable[[F], F]:
     return click.option(name, envvar=variable, show_envvar=True, **about)
 
 
-_data = _option("--data", help="The folder that holds the house.  [default: ./data]")
+# The settings of a house that is opened on this machine, and what their options say.
+_HOUSE: Final[dict[str, dict[str, Any]]] = {
+    "--data": {"help": "The folder that holds the house.  [default: ./data]"},
+    "--signer": {"help": "The signer's folder: never in --data.  [default: in your state folder]"},
+    "--host": {"help": "The address to listen on.  [default: 127.0.0.1]"},
+    "--port": {"type": int, "help": "The port to listen on.  [default: 8420]"},
+    "--public-url": {"help": "Where people reach the house; https for any other host than loopback."},
+    "--origin": {"help": "The log's name, fixed at the first start."},
+    "--public-log/--no-public-log": {
+        "default": None,
+        "help": "Let anyone read entries.  [default: on loopback]",
+    },
+}
+_FOLDERS: Final = ("--data", "--signer")
+
+
+def _opens(*, shown: Sequence[str] = _FOLDERS) -> Callable[[F], F]:
+    """Gather the settings of a house as `house`; help shows the options of `shown`.
+
+    Any command may be the first to open a house, and may print its addresses: all follow what `serve` does.
+    """
+
+    def gather(function: F) -> F:
+        @wraps(function)
+        def gathered(*args: Any, **given: Any) -> Any:
+            house = {name: given.pop(name) for name in names}
+            return function(*args, **given, house=house)
+
+        names = [option.partition("/")[0].lstrip("-").replace("-", "_") for option in _HOUSE]
+        told = cast(F, gathered)
+        for option, about in reversed(_HOUSE.items()):
+            told = _option(option, **about, hidden=option not in shown)(told)
+        return told
+
+    return gather
+
+
 _url = _option("--url", default="http://localhost:8420", show_default=True, help="The house to talk to.")
 _token = _option("--token", help="The token to show to the house.")
 _json = click.option("--json", "json", is_flag=True, help="Answer in JSON.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_BY_DEFAULT)
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_BY_DEFAULT)
 @click.version_option(package_name="deploytrail", prog_name="deploytrail")
 def program() -> None:
     """The system of record that makes continuous deployment accountable."""
@@ -104,18 +161,10 @@ def program() -> None:
 
 @program.command(epilog=_BY_DEFAULT)
 @_needs("operate")
-@_data
-@_option("--signer", help="The signer's folder: never in --data.  [default: in your state folder]")
-@_option("--host", help="The address to listen on.  [default: 127.0.0.1]")
-@_option("--port", type=int, help="The port to listen on.  [default: 8420]")
-@_option("--public-url", help="Where people reach the house; https for any other host than loopback.")
-@_option("--origin", help="The log's name, fixed at the first start.")
-@_option(
-    "--public-log/--no-public-log", default=None, help="Let anyone read entries.  [default: on loopback]"
-)
+@_opens(shown=tuple(_HOUSE))
 @click.option("--demo", is_flag=True, help="This is the house of the demo.")
 @click.pass_obj
-def serve(world: World, /, demo: bool, **given: Any) -> int:
+def serve(world: World, demo: bool, house: Settings) -> int:
     """Serve a house; the first start makes it."""
     terminal = sys.stderr.isatty()
 
@@ -125,7 +174,7 @@ def serve(world: World, /, demo: bool, **given: Any) -> int:
     def show(link: str) -> None:
         click.echo(f"Sign in once, within 15 minutes:\n\n    {link}\n", err=True)
 
-    return world.serve({**given, "demo": demo}, say, show if terminal else None)
+    return world.serve({**house, "demo": demo}, say, show if terminal else None)
 
 
 # Telling facts.
@@ -212,13 +261,13 @@ def receipt_verify(file: Path, key: str, entry: Path | None, json: bool) -> int:
 @program.command("fsck")
 @_needs("operate")
 @click.option("--all", "everything", is_flag=True, help="Also disclosures, raw deliveries and derived rows.")
-@_data
+@_opens()
 @_json
 @click.pass_obj
-def fsck_(world: World, everything: bool, data: str | None, json: bool) -> int:
+def fsck_(world: World, everything: bool, house: Settings, json: bool) -> int:
     """Read everything again from the entries alone, and say what does not fit."""
     bar = shown.Bar("reading", not json)
-    found = world.inspect({"data": data}, everything, bar)
+    found = world.inspect(house, everything, bar)
     try:
         return 0 if shown.checks(bar.aside(found), json) else 1
     finally:
@@ -227,12 +276,12 @@ def fsck_(world: World, everything: bool, data: str | None, json: bool) -> int:
 
 @program.command()
 @_needs("operate")
-@_data
+@_opens()
 @_json
 @click.pass_obj
-def rebuild(world: World, data: str | None, json: bool) -> int:
+def rebuild(world: World, house: Settings, json: bool) -> int:
     """Make all derived rows anew from the entries."""
-    answer = _operate(world, data, "rebuild")
+    answer = _operate(world, house, "rebuild")
     _say(answer, json, f"Made the rows of {answer['entries']:,} entries anew.")
     return 0
 
@@ -246,15 +295,15 @@ def rebuild(world: World, data: str | None, json: bool) -> int:
     show_default=True,
     help="Why, in words that name nobody; they stand in the log.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask first.")
-@_data
+@click.option("--yes", is_flag=True, help="Do not ask first; a script is never asked.")
+@_opens()
 @_json
 @click.pass_obj
-def erase(world: World, who: str, ground: str, yes: bool, data: str | None, json: bool) -> int:
+def erase(world: World, who: str, ground: str, yes: bool, house: Settings, json: bool) -> int:
     """Erase a person: a subject id, an address, or a login such as github:ada. This cannot be undone."""
-    if not yes:
+    if sys.stdin.isatty() and not yes:
         click.confirm(f"Erase {shown.plain(who)} for good?", abort=True, err=True)
-    answer = _operate(world, data, "erase", who=who, ground=ground)
+    answer = _operate(world, house, "erase", who=who, ground=ground)
     _say(
         answer,
         json,
@@ -274,12 +323,12 @@ def admin() -> None:
 
 @admin.command("link")
 @_needs("administer")
-@_data
+@_opens()
 @click.pass_obj
-def admin_link(world: World, data: str | None) -> int:
+def admin_link(world: World, house: Settings) -> int:
     """Make a link by which one administrator signs in, once, within 15 minutes."""
-    answer = _operate(world, data, "link")
-    file = world.write_link({"data": data}, answer["url"])
+    answer = _operate(world, house, "link")
+    file = world.write_link(house, answer["url"])
     # A link in a pipe would end in somebody's log; a person at a terminal may see it.
     click.echo(answer["url"] if sys.stdout.isatty() else str(file))
     return 0
@@ -295,18 +344,18 @@ def admin_source() -> None:
 @click.argument("kind")
 @click.argument("name")
 @click.option("--secret-file", type=click.File("rb"), help="The secret; without it one is made and printed.")
-@_data
+@_opens()
 @_json
 @click.pass_obj
 def admin_source_add(
-    world: World, kind: str, name: str, secret_file: Any, data: str | None, json: bool
+    world: World, kind: str, name: str, secret_file: Any, house: Settings, json: bool
 ) -> int:
     """Add a source, or give it a further secret; the two newest are live."""
     more = {}
     if secret_file is not None:
         secret: bytes = secret_file.read(1 << 20)
         more["secret"] = secret.removesuffix(b"\n").removesuffix(b"\r")
-    answer = _operate(world, data, "source add", kind=kind, name=name, **more)
+    answer = _operate(world, house, "source add", kind=kind, name=name, **more)
     words = f"{shown.plain(name)} delivers to {answer['url']}"
     if answer["secret"]:
         words += f"\nIts secret, shown once: {answer['secret']}"
@@ -329,26 +378,26 @@ def admin_token() -> None:
 @click.option("--kind", "kinds", multiple=True, help="A kind it may tell; without it, every one.")
 @click.option("--service", "services", multiple=True, help="A service it may tell of; without it, every one.")
 @click.option("--environment", "environments", multiple=True, help="As --service, for environments.")
-@_data
+@_opens()
 @_json
 @click.pass_obj
 def admin_token_create(
-    world: World, /, expires: int | None, data: str | None, json: bool, **given: Any
+    world: World, /, expires: int | None, house: Settings, json: bool, **given: Any
 ) -> int:
     """Make a token; only the token is printed, once."""
-    answer = _operate(world, data, "token create", lasts_ms=expires, **given)
+    answer = _operate(world, house, "token create", lasts_ms=expires, **given)
     _say(answer, json, answer["secret"])
     return 0
 
 
 @admin_token.command("list")
 @_needs("administer")
-@_data
+@_opens()
 @_json
 @click.pass_obj
-def admin_token_list(world: World, data: str | None, json: bool) -> int:
+def admin_token_list(world: World, house: Settings, json: bool) -> int:
     """List the tokens that hold."""
-    answer = _operate(world, data, "token list")
+    answer = _operate(world, house, "token list")
     lines = [f"{t['id']}  {t['role']:<13}  until {t['expires_at']}  {t['name']}" for t in answer["tokens"]]
     _say(answer, json, shown.plain("\n".join(lines)) if lines else "There are no tokens.")
     return 0
@@ -357,12 +406,12 @@ def admin_token_list(world: World, data: str | None, json: bool) -> int:
 @admin_token.command("revoke")
 @_needs("administer")
 @click.argument("id")
-@_data
+@_opens()
 @_json
 @click.pass_obj
-def admin_token_revoke(world: World, id: str, data: str | None, json: bool) -> int:
+def admin_token_revoke(world: World, id: str, house: Settings, json: bool) -> int:
     """End a token by its id."""
-    _say(_operate(world, data, "token revoke", id=id), json, f"{shown.plain(id)} holds no more.")
+    _say(_operate(world, house, "token revoke", id=id), json, f"{shown.plain(id)} holds no more.")
     return 0
 
 
@@ -373,12 +422,12 @@ def admin_key() -> None:
 
 @admin_key.command("show")
 @_needs("open")
-@_data
+@_opens()
 @_json
 @click.pass_obj
-def admin_key_show(world: World, data: str | None, json: bool) -> int:
+def admin_key_show(world: World, house: Settings, json: bool) -> int:
     """Print the verifier key of the log, and nothing else."""
-    answer = _operate(world, data, "key show")
+    answer = _operate(world, house, "key show")
     _say(answer, json, answer["vkey"])
     return 0
 
@@ -395,12 +444,12 @@ def admin_service() -> None:
 @click.option("--artifact", "artifacts", multiple=True, help="A name that its artifacts have.")
 @click.option("--alias", "aliases", multiple=True, help="Another name that sources give it.")
 @click.option("--owner", help="Who answers for it: a team, not a person.")
-@_data
+@_opens()
 @_json
 @click.pass_obj
-def admin_service_declare(world: World, /, name: str, data: str | None, json: bool, **given: Any) -> int:
+def admin_service_declare(world: World, /, name: str, house: Settings, json: bool, **given: Any) -> int:
     """Declare a service; the newest declaration holds."""
-    answer = _operate(world, data, "service declare", name=name, **given)
+    answer = _operate(world, house, "service declare", name=name, **given)
     _say(answer, json, f"{shown.plain(name)} is declared in entry {answer['index']:,}.")
     return 0
 
@@ -416,19 +465,19 @@ def admin_environment() -> None:
 @click.option("--class", "type", type=click.Choice(("production", "staging", "test", "other")), required=True)
 @click.option("--alias", "aliases", multiple=True, help="Another name that sources give it.")
 @click.option("--rank", type=int, help="Its place in the order of environments; production is last.")
-@_data
+@_opens()
 @_json
 @click.pass_obj
-def admin_environment_declare(world: World, /, name: str, data: str | None, json: bool, **given: Any) -> int:
+def admin_environment_declare(world: World, /, name: str, house: Settings, json: bool, **given: Any) -> int:
     """Declare an environment; the newest declaration holds."""
-    answer = _operate(world, data, "environment declare", name=name, **given)
+    answer = _operate(world, house, "environment declare", name=name, **given)
     _say(answer, json, f"{shown.plain(name)} is declared in entry {answer['index']:,}.")
     return 0
 
 
-def _operate(world: World, data: str | None, command: str, **form: Any) -> dict[str, Any]:
+def _operate(world: World, house: Settings, command: str, **form: Any) -> dict[str, Any]:
     said = {name: value for name, value in form.items() if value is not None}
-    return world.operate({"data": data}, command, msgspec.json.encode(said))
+    return world.operate(house, command, msgspec.json.encode(said))
 
 
 def _say(answer: dict[str, Any], json: bool, words: str) -> None:
