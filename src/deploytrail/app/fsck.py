@@ -14,7 +14,7 @@ The log:
 10. The known ids are what the entries were told under; the first telling counts.
 
 What lies beside it, if asked for (`app/fsck_beside`):
-11. Every subject's key opens, and nobody erased has one.
+11. The keyring is whole, every subject's key opens, and nobody erased has one.
 12. Every disclosure opens, equals its commitments, and belongs to its entry and its subject.
 13. Every sealed field can be opened, unless somebody was erased.
 14. Every delivery fits its entries, and what is kept of it opens and is what was committed to.

@@ -11,14 +11,14 @@ import hmac
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from deploytrail.app.follow import FOLLOWING, Following
 from deploytrail.app.judging import Unshown, answer, told
-from deploytrail.app.ports import Derived, Inspected, InspectedDerived, Keyring
+from deploytrail.app.ports import Derived, Inspected, InspectedDerived, InspectedKeys, Keyring
 from deploytrail.app.vault import KEY, Vault, decrypt
 from deploytrail.evidence.check import Check, Faults
 from deploytrail.facts import times
@@ -30,7 +30,7 @@ from deploytrail.projections.registry import fold_all, versions
 
 KEYS, DISCLOSURES, OPENINGS, DELIVERIES, ROWS = range(11, 16)
 WORDS: Final[dict[int, str]] = {
-    KEYS: "Every subject's key opens, and nobody erased has one.",
+    KEYS: "The keyring is whole, every key in it opens, and nobody erased has one.",
     DISCLOSURES: "Every disclosure opens, and equals the commitments of its entry.",
     OPENINGS: "Every sealed field can be opened, unless somebody was erased.",
     DELIVERIES: "Every delivery fits its entries, and what is kept of it is what was committed to.",
@@ -67,36 +67,53 @@ class Entries(NamedTuple):
 class Beside:
     """The parts of a house that lie beside its log. `fsck` calls `enter`, then `checks`."""
 
-    def __init__(self, keyring: Keyring, vault: Vault, derived: InspectedDerived) -> None:
-        self._keyring, self._vault, self._derived = keyring, vault, derived
-        self._rows_words = ""
+    def __init__(
+        self,
+        keyring: Keyring,
+        vault: Vault,
+        derived: InspectedDerived,
+        keys: InspectedKeys | None = None,
+    ) -> None:
+        """Without `keys` the keyring is only asked for what it knows, and its file not looked at."""
+        self._keyring, self._vault = keyring, vault
+        self._keys, self._derived = keys, derived
+        self._keys_words = self._rows_words = ""
 
     def enter(self, views: ExitStack) -> None:
-        """Take the view of the derived rows."""
-        try:
-            views.enter_context(self._derived)
-        except Exception as error:
-            self._rows_words = told(error)
+        """Take the views of the keys and of the derived rows."""
+        if self._keys is not None:
+            self._keys_words = _entered(views, self._keys)
+        self._rows_words = _entered(views, self._derived)
 
     def checks(self, entries: Entries) -> Iterator[Check]:
         """Checks 11 to 15."""
-        keys = _Keys(self._keyring, entries.erased)
+        keys = _Keys(self._keyring, self._keys, entries.erased)
         sealed = _Sealed(entries, keys)
-        yield _answer(KEYS, keys.all)
+        yield _answer(KEYS, keys.all if not self._keys_words else _unreadable(self._keys_words))
         yield _answer(DISCLOSURES, sealed.disclosures)
         yield _answer(OPENINGS, sealed.openings)
         yield _answer(DELIVERIES, _Deliveries(entries, self._vault, sealed.runs).all)
         yield _answer(ROWS, self._rows(entries))
 
     def _rows(self, entries: Entries) -> Callable[[Faults], str]:
-        if not self._rows_words:
-            return _Folded(entries, self._derived).all
+        return _Folded(entries, self._derived).all if not self._rows_words else _unreadable(self._rows_words)
 
-        def unreadable(faults: Faults) -> str:
-            faults.add(self._rows_words)
-            return ""
 
-        return unreadable
+def _entered(views: ExitStack, view: AbstractContextManager[Any]) -> str:
+    """Enter a view; the words of what hinders it."""
+    try:
+        views.enter_context(view)
+    except Exception as error:
+        return told(error)
+    return ""
+
+
+def _unreadable(words: str) -> Callable[[Faults], str]:
+    def find(faults: Faults) -> str:
+        faults.add(words)
+        return ""
+
+    return find
 
 
 def _answer(number: int, find: Callable[[Faults], str]) -> Check:
@@ -106,8 +123,8 @@ def _answer(number: int, find: Callable[[Faults], str]) -> Check:
 class _Keys:
     """Subjects' keys, remembered."""
 
-    def __init__(self, keyring: Keyring, erased: dict[str, int]) -> None:
-        self._keyring, self._erased = keyring, erased
+    def __init__(self, keyring: Keyring, view: InspectedKeys | None, erased: dict[str, int]) -> None:
+        self._keyring, self._view, self._erased = keyring, view, erased
         self._known: dict[str, bytes | None] = {}
 
     def key(self, subject: str) -> bytes | None:
@@ -120,20 +137,31 @@ class _Keys:
 
     def all(self, faults: Faults) -> str:
         """Check 11."""
-        subjects = self._keyring.subjects()
-        for subject in subjects:
-            try:
-                key = self._keyring.key(subject)
-            except Exception as error:
-                faults.add(f"The key of {subject} does not open: {told(error)}")
-                continue
-            if key is None or len(key) != KEY:
-                faults.add(f"The key of {subject} is not one of {KEY} bytes.")
-            if subject in self._erased:
-                faults.add(
-                    f"{subject} was erased by entry {self._erased[subject]} and still has a key: erase again."
-                )
+        subjects = set(self._keyring.subjects()) if self._view is None else self._file(faults, self._view)
+        for subject in sorted(subjects, key=str):
+            self._one(faults, subject)
         return f"Keys looked at: {len(subjects):,}."
+
+    def _file(self, faults: Faults, view: InspectedKeys) -> set[Any]:
+        for words in view.damage():
+            faults.add(f"{words}.")
+        subjects = {subject for (subject,) in view.key_rows()}
+        for _, subject in view.identity_rows():
+            if subject not in subjects:
+                faults.add(f"Somebody is known as {subject!r}, who has no key.")
+        return subjects
+
+    def _one(self, faults: Faults, subject: Any) -> None:
+        try:
+            key = self._keyring.key(subject)
+        except Exception as error:
+            faults.add(f"The key of {subject!r} does not open: {told(error)}")
+            return
+        if key is None or len(key) != KEY:
+            faults.add(f"The key of {subject!r} is not one of {KEY} bytes.")
+        if subject in self._erased:
+            erased = self._erased[subject]
+            faults.add(f"{subject} was erased by entry {erased} and still has a key: erase again.")
 
 
 class _Sealed:

@@ -324,6 +324,23 @@ class Inspected(Protocol):
         """(id, source, mac, id_mac, received_at, event, idx, key, sealed) of every delivery, kept or not."""
 
 
+class InspectedKeys(Protocol):
+    """One unmoving view of the keyring's file, as `Inspected`."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def damage(self) -> list[str]:
+        """What the database itself finds wrong with its file."""
+
+    def key_rows(self) -> Iterator[tuple[Any, ...]]:
+        """(subject,) of every key."""
+
+    def identity_rows(self) -> Iterator[tuple[Any, ...]]:
+        """(keyed hash, subject) of every identity."""
+
+
 class InspectedDerived(Protocol):
     """One unmoving view of the derived rows, as `Inspected`. `tables`: (name, its columns, key columns)."""
 

@@ -122,13 +122,23 @@ class InspectedLog(_File):
         return self._each(text, page=1)
 
 
+class InspectedKeys(_File):
+    """Implements ports.InspectedKeys on the file of a SqlKeyring."""
+
+    def key_rows(self) -> Iterator[tuple[Any, ...]]:
+        return self._each("SELECT subject FROM subject_key ORDER BY subject")
+
+    def identity_rows(self) -> Iterator[tuple[Any, ...]]:
+        return self._each("SELECT mac, subject FROM identity ORDER BY subject")
+
+
 class InspectedRows(_File):
     """Implements ports.InspectedDerived on the file of a SqlDerived with these tables."""
 
     def __init__(self, path: Path, tables: Sequence[Table[Any]]) -> None:
         super().__init__(path)
         self._made_of = tuple(tables)
-        self.tables = [
+        self.tables: Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
             (table.name, tuple(column.name for column in columns_of(table)), table.key) for table in tables
         ]
 

@@ -1,0 +1,128 @@
+"""A whole house in a folder, as `main` would put it together: real stores, signer, recorder and receiver."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from deploytrail.app.disclose import Disclose
+from deploytrail.app.follow import TABLES, Follower
+from deploytrail.app.fsck import Beside, fsck
+from deploytrail.app.persons import Persons
+from deploytrail.app.receive import Receipt, Receiver
+from deploytrail.app.record import Recorder
+from deploytrail.app.seal import Sealer
+from deploytrail.app.vault import Vault
+from deploytrail.evidence.check import Check
+from deploytrail.intake.registry import SOURCES
+from deploytrail.notary.file_signer import FileSigner
+from deploytrail.store.derived_sql import SqlDerived
+from deploytrail.store.inspected import InspectedKeys, InspectedLog, InspectedRows
+from deploytrail.store.keyring_sql import SqlKeyring
+from deploytrail.store.log_sql import SqlLog
+from deploytrail.tlog.note import SigningKey
+from tests.app.small_house import ORIGIN, Clock, draft
+from tests.intake.deliveries import SECRET, delivery, own_samples
+
+HOUSE_KEY = b"k" * 32
+SOURCE = "our-github"
+
+
+class RealChance:
+    """Real chance."""
+
+    def bytes(self, count: int) -> bytes:
+        return os.urandom(count)
+
+
+class RealHouse:
+    """Opens or makes the house in FOLDER/data; its signer lies in FOLDER/signer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.data = folder, folder / "data"
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.clock, self.chance = Clock(), RealChance()
+        self.vault = Vault(HOUSE_KEY, self.chance)
+        self.log = SqlLog(self.data / "trail.db")
+        self.keyring = SqlKeyring(self.data / "keys.db", self.vault)
+        self.derived = SqlDerived(self.data / "derived.db", TABLES)
+        if not (folder / "signer" / "key").exists():
+            FileSigner.create(folder / "signer", ORIGIN, self.chance)
+        self.signer = FileSigner(folder / "signer", ORIGIN)
+        self.persons = Persons(self.keyring, self.vault, self.chance)
+        self.disclose = Disclose(self.log, self.keyring, self.log)
+        self.recorder = Recorder(self.log, self.persons, self.disclose)
+        self.recorder.start()
+        self.receiver = Receiver(
+            self.recorder,
+            self.log,
+            self.vault,
+            self.clock,
+            self.chance,
+            SOURCES,
+            lambda name: ("github", [SECRET]) if name == SOURCE else None,
+        )
+        self.sealer = Sealer(self.log, self.signer, self.clock)
+        self.follower = Follower(self.log, self.derived, self.clock)
+
+    def tell(self, kind: str, **fields: Any) -> int:
+        """Record one fact, as told by a source; its index."""
+        return self.recorder.record([draft(kind, **fields)]).result(timeout=10)[0].index
+
+    def deliver(self, event: str, body: bytes | dict[str, Any], id: int = 0) -> Future[Receipt]:
+        """One signed delivery of GitHub; `id` makes its delivery id."""
+        sent = delivery(event, body, x_github_delivery=f"72d3162e-cc78-11e3-81ab-{id:012x}")
+        return self.receiver.receive(SOURCE, sent.headers, sent.body)
+
+    def deliver_samples(self) -> None:
+        """All of the project's own samples."""
+        for id, sample in enumerate(own_samples(), 1):
+            self.deliver(sample.event, sample.body, id).result(timeout=10)
+
+    def settle(self) -> None:
+        """Sign the head, and fold in what is new."""
+        self.sealer.seal()
+        self.follower.catch_up()
+
+    def close(self) -> None:
+        """Record what waits, then let everything go."""
+        self.recorder.stop()
+        self.derived.close()
+        self.keyring.close()
+        self.log.close()
+
+
+def judge(
+    folder: Path, everything: bool = True, progress: Callable[[int, int, str], None] | None = None
+) -> list[Check]:
+    """What fsck answers about the house in a folder; all is opened anew, and for reading only."""
+    data, signer = folder / "data", folder / "signer"
+    beside = None
+    if everything:
+        vault = Vault(HOUSE_KEY, RealChance())
+        keyring = SqlKeyring(data / "keys.db", vault, write=False)
+        rows = InspectedRows(data / "derived.db", TABLES)
+        beside = Beside(keyring, vault, rows, InspectedKeys(data / "keys.db"))
+    vkey = SigningKey.from_seed(ORIGIN, (signer / "key").read_bytes()).verifier.vkey()
+    log = InspectedLog(data / "trail.db")
+    return list(fsck(log, vkey, lambda: FileSigner(signer, ORIGIN).last(), beside, progress))
+
+
+def wrong(checks: list[Check]) -> dict[int, str]:
+    """The checks that do not hold, with what they say."""
+    return {check.number: check.detail for check in checks if not check.ok}
+
+
+def base64_spellings(text: bytes) -> set[bytes]:
+    """What stands in base64 wherever these bytes stand, at each of the three places they can begin."""
+    found = set()
+    for before in range(3):
+        whole = b64encode(b"\0" * before + text + b"\0" * 2)
+        # Only the characters that the text alone decides.
+        start, stop = -(-8 * before // 6), (8 * (before + len(text))) // 6
+        found.add(whole[start:stop])
+    return found

@@ -1,0 +1,582 @@
+"""What fsck finds: a change in any column of each evidential and derived table, and rewritten histories."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploytrail.app.follow import TABLES
+from deploytrail.app.ports import Signed
+from deploytrail.app.tiles import TileReader
+from deploytrail.app.vault import decrypt, encrypt
+from deploytrail.errors import Refused
+from deploytrail.evidence.verify_log import verify_log
+from deploytrail.facts.sealing import from_bytes, to_bytes
+from deploytrail.notary.file_signer import FileSigner
+from deploytrail.store import schema
+from deploytrail.store.derived_rows import columns_of
+from deploytrail.store.log_sql import SqlLog
+from deploytrail.tlog import tiles
+from deploytrail.tlog.checkpoint import Checkpoint, sign
+from deploytrail.tlog.frontier import Frontier
+from deploytrail.tlog.hashes import leaf_hash
+from deploytrail.tlog.note import SigningKey
+from deploytrail.tlog.verifier import Verifier
+from tests.app.real_house import RealChance, RealHouse, judge, wrong
+from tests.app.small_house import ORIGIN
+
+# Which checks answer for a table of the log's database.
+ANSWERS = {
+    "entry": {2, 3},
+    "node": {5},
+    "head": {6, 7},
+    "checkpoint": {7},
+    "subject": {9},
+    "repeat": {10},
+}
+LOG_TABLES = [
+    table for table in schema.main.sorted_tables if table.info["state"] in ("evidential", "derived")
+]
+ROW_TABLES = {"derivation": ("id", "cursor")} | {
+    table.name: tuple(column.name for column in columns_of(table)) for table in TABLES
+}
+# Rows that no sample leads to are made by these facts of the house.
+DECLARED = [
+    (
+        "service.declared",
+        {"service": "checkout", "repositories": ["example.org/ada/till"], "aliases": ["till"]},
+    ),
+    (
+        "environment.declared",
+        {"environment": "production", "type": "production", "aliases": ["prod"], "rank": 1},
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A house of some 330 entries with three checkpoints, closed. Nobody writes to it: copy it."""
+    folder = tmp_path_factory.mktemp("whole")
+    house = RealHouse(folder)
+    for kind, fields in DECLARED:
+        house.tell(kind, source="house", **fields)
+    house.settle()
+    house.deliver_samples()
+    house.settle()
+    for number in range(130):
+        told = {"service": "till", "environment": "prod", "outcome": "succeeded", "version": f"1.{number}"}
+        house.tell("deployment.finished", actor="ada", deployment=f"d{number}", id=f"t{number}", **told)
+    for number in range(130):
+        told = {"repository": "example.org/ada/till", "sha": f"{number:040x}", "outcome": "passed"}
+        house.tell("test.finished", actor="ben", id=f"c{number}", labels={"run": "night"}, **told)
+    # Two sources tell of one deployment, and are joined.
+    for source, name in (("hub", "a"), ("cd", "b")):
+        house.tell(
+            "deployment.finished",
+            source=source,
+            deployment=name,
+            service="till",
+            environment="prod",
+            outcome="succeeded",
+            artifact="sha256:" + "ab" * 32,
+        )
+    house.settle()
+    house.close()
+    return folder
+
+
+@pytest.fixture
+def house(whole: Path, tmp_path: Path) -> Path:
+    """A copy to do harm to."""
+    return Path(shutil.copytree(whole, tmp_path / "house"))
+
+
+def raw(house: Path, name: str) -> closing[sqlite3.Connection]:
+    """A connection past all of the house's own code."""
+    return closing(sqlite3.connect(house / "data" / name, isolation_level=None))
+
+
+def altered(value: Any, column: str) -> Any:
+    """A value of the same sort that differs by one unit, character or bit."""
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, bytes):
+        middle = len(value) // 2
+        return value[:middle] + bytes([value[middle] ^ 1]) + value[middle + 1 :]
+    if isinstance(value, str):
+        return value[:-1] + chr(ord(value[-1]) ^ 1) if value else "x"
+    return "x" if value is None else value
+
+
+def change(connection: sqlite3.Connection, table: str, column: str) -> str:
+    """Change one value in the middle of a table; the words that must name it."""
+    count = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]
+    assert count, f"the house has no row in {table}"
+    where = f'"{column}" IS NOT NULL'
+    some = connection.execute(f'SELECT count(*) FROM "{table}" WHERE {where}').fetchone()[0]
+    names = keys_of(connection, table)
+    key = connection.execute(
+        f'SELECT {", ".join(names)}, "{column}" FROM "{table}" {"WHERE " + where if some else ""} '
+        f"ORDER BY {', '.join(names)} LIMIT 1 OFFSET ?",
+        (max(some or count, 1) // 2,),
+    ).fetchone()
+    matches = " AND ".join(f"{name} = ?" for name in names)
+    update = f'UPDATE "{table}" SET "{column}" = ? WHERE {matches}'
+    new = altered(key[-1], column)
+    while True:
+        try:
+            assert connection.execute(update, (new, *key[:-1])).rowcount == 1
+        except sqlite3.IntegrityError:
+            # Taken: go on to the next free one.
+            new = new + 1 if isinstance(new, int) else new + "x"
+        else:
+            return str(key[0])
+
+
+def keys_of(connection: sqlite3.Connection, table: str) -> list[str]:
+    """The quoted key columns of a table."""
+    rows = connection.execute(f'PRAGMA table_info("{table}")').fetchall()
+    return [f'"{row[1]}"' for row in sorted(rows, key=lambda row: row[5]) if row[5]]
+
+
+def remove(connection: sqlite3.Connection, table: str) -> None:
+    """Remove a row from the middle of a table."""
+    names = keys_of(connection, table)
+    order = ", ".join(names)
+    count = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]
+    key = connection.execute(
+        f'SELECT {order} FROM "{table}" ORDER BY {order} LIMIT 1 OFFSET ?', (count // 2,)
+    ).fetchone()
+    matches = " AND ".join(f"{name} = ?" for name in names)
+    assert connection.execute(f'DELETE FROM "{table}" WHERE {matches}', key).rowcount == 1
+
+
+def add(connection: sqlite3.Connection, table: str) -> None:
+    """Add a row that is like the first but for its key."""
+    first = list(connection.execute(f'SELECT * FROM "{table}" LIMIT 1').fetchone())
+    columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+    last = columns.index(keys_of(connection, table)[-1].strip('"'))
+    first[last] = first[last] + 1_000_000 if isinstance(first[last], int) else f"{first[last]}x"
+    connection.execute(f'INSERT INTO "{table}" VALUES ({",".join("?" * len(first))})', first)
+
+
+def test_a_whole_house_passes_every_check(whole: Path) -> None:
+    checks = judge(whole)
+    assert [check.number for check in checks] == list(range(1, 16))
+    assert wrong(checks) == {}
+    assert [check.number for check in judge(whole, everything=False)] == list(range(1, 11))
+
+
+def test_progress_is_told(whole: Path) -> None:
+    told: list[tuple[int, int, str]] = []
+    judge(whole, progress=lambda *step: told.append(step))
+    assert {words for _, _, words in told} == {"entries", "disclosures", "deliveries", "derived rows"}
+    assert all(0 <= done <= total for done, total, _ in told)
+
+
+def test_every_table_that_fsck_answers_for_has_rows(whole: Path) -> None:
+    empty = []
+    for name, tables in (("trail.db", [table.name for table in LOG_TABLES]), ("derived.db", ROW_TABLES)):
+        with raw(whole, name) as connection:
+            there = {
+                row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            }
+            assert set(tables) <= there
+            empty += [
+                t for t in tables if not connection.execute(f'SELECT count(*) FROM "{t}"').fetchone()[0]
+            ]
+    assert not empty
+    assert set(ANSWERS) == {table.name for table in LOG_TABLES}
+
+
+@pytest.mark.parametrize(
+    ("table", "column"), [(table.name, column.name) for table in LOG_TABLES for column in table.columns]
+)
+def test_a_changed_column_of_the_log_is_found_and_named(house: Path, table: str, column: str) -> None:
+    with raw(house, "trail.db") as connection:
+        row = change(connection, table, column)
+    found = wrong(judge(house))
+    mine = " ".join(found[number] for number in ANSWERS[table] if number in found)
+    assert mine, found
+    if table in ("entry", "node", "checkpoint"):
+        assert row in mine
+
+
+@pytest.mark.parametrize("table", [table.name for table in LOG_TABLES])
+@pytest.mark.parametrize("harm", [remove, add])
+def test_a_removed_or_added_row_of_the_log_is_found(
+    house: Path, table: str, harm: Callable[[sqlite3.Connection, str], None]
+) -> None:
+    with raw(house, "trail.db") as connection:
+        harm(connection, table)
+    assert ANSWERS[table] & set(wrong(judge(house, everything=False)))
+
+
+@pytest.mark.parametrize("table", ["entry", "node", "checkpoint", "subject", "repeat"])
+@pytest.mark.parametrize("end", ["ASC", "DESC"])
+def test_a_row_removed_at_an_end_is_found(house: Path, table: str, end: str) -> None:
+    with raw(house, "trail.db") as connection:
+        order = ", ".join(f"{name} {end}" for name in keys_of(connection, table))
+        names = keys_of(connection, table)
+        key = connection.execute(f'SELECT {", ".join(names)} FROM "{table}" ORDER BY {order}').fetchone()
+        connection.execute(
+            f'DELETE FROM "{table}" WHERE {" AND ".join(f"{name} = ?" for name in names)}', key
+        )
+    assert ANSWERS[table] & set(wrong(judge(house, everything=False)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("table", "column"), [(table, column) for table, columns in ROW_TABLES.items() for column in columns]
+)
+def test_a_changed_column_of_the_rows_is_found_and_named(house: Path, table: str, column: str) -> None:
+    with raw(house, "derived.db") as connection:
+        change(connection, table, column)
+    found = wrong(judge(house))
+    assert list(found) == [15]
+    assert table in found[15]
+
+
+@pytest.mark.parametrize("table", ROW_TABLES)
+@pytest.mark.parametrize("harm", [remove, add])
+def test_a_removed_or_added_row_of_the_rows_is_found(
+    house: Path, table: str, harm: Callable[[sqlite3.Connection, str], None]
+) -> None:
+    with raw(house, "derived.db") as connection:
+        harm(connection, table)
+    found = wrong(judge(house))
+    assert list(found) == [15]
+    assert table in found[15]
+
+
+@pytest.mark.parametrize(("value", "number"), [("'text'", 3), ("NULL", 3), ("7", 3), ("zeroblob(40)", 3)])
+def test_a_value_of_another_sort_is_found(house: Path, value: str, number: int) -> None:
+    with raw(house, "trail.db") as connection:
+        # The declared NOT NULL is no hindrance to a hand that writes past it.
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE name = 'entry'")
+    with raw(house, "trail.db") as connection:
+        connection.execute(f"UPDATE entry SET body = {value} WHERE idx = 41")
+    found = wrong(judge(house))
+    assert "Entry 41" in found[number]
+
+
+@pytest.mark.parametrize("table", ["head", "checkpoint", "subject", "repeat"])
+def test_text_where_numbers_belong_is_found(house: Path, table: str) -> None:
+    column = {"head": "size", "checkpoint": "size", "subject": "idx", "repeat": "idx"}[table]
+    with raw(house, "trail.db") as connection:
+        value = connection.execute(f"SELECT min({column}) FROM {table}").fetchone()[0]
+        connection.execute(f"UPDATE {table} SET {column} = 'no' WHERE {column} = ?", (value,))
+    assert ANSWERS[table] & set(wrong(judge(house)))
+
+
+def test_names_that_are_no_text_are_found(house: Path) -> None:
+    with raw(house, "trail.db") as connection:
+        connection.execute("UPDATE repeat SET id = CAST(X'ff6666' AS TEXT) WHERE id = 't7'")
+    found = wrong(judge(house))
+    assert set(found) == {10}
+
+
+def test_an_absurd_size_does_not_make_it_count_for_ever(house: Path) -> None:
+    with raw(house, "trail.db") as connection:
+        connection.execute("UPDATE head SET size = 1 << 60")
+    assert {2, 6} <= set(wrong(judge(house)))
+
+
+def test_an_entry_moved_far_away_is_found(house: Path) -> None:
+    with raw(house, "trail.db") as connection:
+        connection.execute("UPDATE entry SET idx = 1 << 60 WHERE idx = 41")
+    found = wrong(judge(house))
+    assert "Entry 41 is missing." in found[2]
+    assert str(1 << 60) in found[2]
+
+
+# Beside the log.
+
+
+def test_a_disclosure_altered_moved_or_missing_is_named(house: Path) -> None:
+    with raw(house, "trail.db") as connection:
+        rows = connection.execute("SELECT idx, subject, sealed FROM disclosure WHERE idx > 100").fetchall()
+        (first, ada, sealed), (second, _, _), (third, other, _) = rows[0], rows[1], rows[2]
+        broken = sealed[:20] + bytes([sealed[20] ^ 1]) + sealed[21:]
+        connection.execute(
+            "UPDATE disclosure SET sealed = ? WHERE idx = ? AND subject = ?", (broken, first, ada)
+        )
+        connection.execute("DELETE FROM disclosure WHERE idx = ?", (second,))
+        connection.execute("UPDATE disclosure SET idx = 9999 WHERE idx = ? AND subject = ?", (third, other))
+    found = wrong(judge(house))
+    assert set(found) == {12, 13}
+    assert f"Entry {first}: the disclosure of '{ada}' does not open" in found[12]
+    assert "for entry 9999, which does not exist" in found[12]
+    assert f"Entry {second}: " in found[13]
+    assert f"Entry {third}: " in found[13]
+
+
+def test_a_disclosure_that_says_something_else_is_named(house: Path) -> None:
+    opened_house = RealHouse(house)
+    index, blob = next(found for found in opened_house.log.every_disclosure(100))
+    key = opened_house.keyring.key(blob.subject)
+    assert key
+    said = from_bytes(decrypt(key, blob.sealed, blob.subject))
+    path, (salt, _) = next(iter(said.items()))
+    forged = said | {path: (salt, "somebody else"), "data.made_up": (salt, "x")}
+    sealed = encrypt(key, to_bytes(forged), blob.subject, RealChance())
+    opened_house.log.redact(index, blob._replace(sealed=sealed))
+    opened_house.close()
+    found = wrong(judge(house))
+    assert (
+        f"Entry {index}: {path} in the disclosure of {blob.subject} does not equal its commitment."
+        in found[12]
+    )
+    assert "data.made_up" in found[12]
+
+
+@pytest.mark.parametrize(
+    "harm", ["DELETE FROM subject_key WHERE subject <> 'nobody'", "UPDATE subject_key SET key = zeroblob(60)"]
+)
+def test_lost_and_altered_keys_are_named(house: Path, harm: str) -> None:
+    with raw(house, "keys.db") as connection:
+        connection.execute(harm)
+    found = wrong(judge(house))
+    assert 12 in found
+    assert 11 in found
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "source = 'another'",
+        "mac = zeroblob(32)",
+        "id_mac = zeroblob(7)",
+        "received_at = received_at + 1",
+        "idx = idx + 1000",
+        "idx = 1",
+        "key = NULL",
+        "key = zeroblob(60)",
+        "sealed = NULL",
+        "sealed = zeroblob(99)",
+    ],
+)
+def test_a_delivery_that_does_not_fit_is_named(house: Path, harm: str) -> None:
+    with raw(house, "trail.db") as connection:
+        connection.execute(f"UPDATE delivery SET {harm} WHERE id = 7")
+    found = wrong(judge(house))
+    assert set(found) == {14}
+    assert "Delivery 7" in found[14]
+
+
+@pytest.mark.parametrize("harm", ["event = 'push'", "id_mac = zeroblob(32)"])
+def test_what_was_set_aside_has_its_event_and_its_id(house: Path, harm: str) -> None:
+    with raw(house, "trail.db") as connection:
+        connection.execute(
+            f"UPDATE delivery SET {harm} WHERE idx = (SELECT max(idx) FROM delivery WHERE event LIKE 'star%')"
+        )
+    assert set(wrong(judge(house))) == {14}
+
+
+def test_a_removed_delivery_is_found(house: Path) -> None:
+    with raw(house, "trail.db") as connection:
+        index = connection.execute("SELECT idx FROM delivery WHERE id = 7").fetchone()[0]
+        connection.execute("DELETE FROM delivery WHERE id = 7")
+    assert wrong(judge(house)) == {14: f"The delivery that led to entry {index} is missing."}
+
+
+def test_what_was_forgotten_in_time_is_no_fault(house: Path) -> None:
+    with raw(house, "trail.db") as connection:
+        connection.execute("UPDATE delivery SET key = NULL, sealed = NULL WHERE id < 20")
+    assert wrong(judge(house)) == {}
+
+
+def test_rows_that_lag_behind_are_no_fault(house: Path) -> None:
+    opened = RealHouse(house)
+    opened.tell("deployment.finished", deployment="z", service="till", environment="prod", outcome="failed")
+    opened.sealer.seal()
+    opened.close()
+    checks = judge(house)
+    assert wrong(checks) == {}
+    assert "The last 1 entries are not folded in yet." in checks[-1].detail
+
+
+# Files that are no longer what they were.
+
+
+@pytest.mark.parametrize("name", ["trail.db", "derived.db", "keys.db"])
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_page_of_rubbish_never_raises_and_is_found(house: Path, name: str, part: float) -> None:
+    path = house / "data" / name
+    data = bytearray(path.read_bytes())
+    page = int(part * (len(data) // 8192)) * 8192
+    assert any(data[page : page + 8192])
+    data[page : page + 8192] = bytes(range(256)) * 32
+    path.write_bytes(data)
+    assert wrong(judge(house))
+
+
+@pytest.mark.parametrize("name", ["trail.db", "derived.db", "keys.db"])
+@pytest.mark.parametrize("left", [0.0, 0.01, 0.2, 0.5, 0.9])
+def test_a_file_cut_short_never_raises_and_is_found(house: Path, name: str, left: float) -> None:
+    path = house / "data" / name
+    data = path.read_bytes()
+    path.write_bytes(data[: int(left * len(data))])
+    assert wrong(judge(house))
+
+
+@pytest.mark.parametrize(("name", "number"), [("trail.db", 1), ("derived.db", 15)])
+def test_a_missing_file_is_found(house: Path, name: str, number: int) -> None:
+    (house / "data" / name).unlink()
+    checks = judge(house)
+    assert f"There is no {name}." in wrong(checks)[number]
+    assert [check.number for check in checks] == list(range(1, 16))
+
+
+# Histories.
+
+
+def fetch(log: SqlLog, signed: Signed) -> Callable[[str], bytes]:
+    """The files of a log as it serves them."""
+    reader = TileReader(log)
+
+    def get(path: str) -> bytes:
+        if path == "checkpoint":
+            return signed.note
+        if path.startswith("tile/entries/"):
+            return reader.entries(tiles.parse_entries(path))
+        return reader(tiles.parse(path))
+
+    return get
+
+
+def rewrite(house: Path, index: int = 5) -> tuple[int, bytes]:
+    """Change an early entry and make leaf, nodes, head and frontier fit; the size and the new root."""
+    with raw(house, "trail.db") as connection:
+        body = bytes(connection.execute("SELECT body FROM entry WHERE idx = ?", (index,)).fetchone()[0])
+        forged = body.replace(b'"source":"our-github"', b'"source":"her-github"')
+        assert forged != body
+        connection.execute(
+            "UPDATE entry SET body = ?, leaf = ? WHERE idx = ?", (forged, leaf_hash(forged), index)
+        )
+        leaves = [row[0] for row in connection.execute("SELECT leaf FROM entry ORDER BY idx")]
+        frontier, nodes = Frontier.EMPTY.extend(leaves)
+        for node in nodes:
+            connection.execute(
+                "UPDATE node SET hash = ? WHERE level = ? AND idx = ?", (node.hash, node.level, node.index)
+            )
+        connection.execute("UPDATE head SET root = ?, frontier = ?", (frontier.root(), frontier.encode()))
+        connection.execute("UPDATE repeat SET source = 'her-github' WHERE idx = ?", (index,))
+    return frontier.size, frontier.root()
+
+
+def verified(house: Path, signed: Signed, since: bytes) -> dict[int, bool | None]:
+    """What verification from outside says."""
+    log = SqlLog(house / "data" / "trail.db", write=False)
+    vkey = FileSigner(house / "signer", ORIGIN).vkey
+    try:
+        return {
+            check.number: check.ok for check in verify_log(fetch(log, signed), [Verifier.parse(vkey)], since)
+        }
+    finally:
+        log.close()
+
+
+def test_an_older_checkpoint_holds_against_the_log_as_it_grew_and_not_against_a_rewritten_one(
+    house: Path,
+) -> None:
+    opened = RealHouse(house)
+    checkpoints = list(opened.log.checkpoints())
+    opened.close()
+    older, newest = checkpoints[1], checkpoints[-1]
+    assert older.size < newest.size
+    assert all(verified(house, newest, older.note).values())
+
+    size, root = rewrite(house)
+    # Even if the signer's key itself is made to sign the rewritten history.
+    key = SigningKey.from_seed(ORIGIN, (house / "signer" / "key").read_bytes())
+    forged = Signed(size, root, sign(Checkpoint(ORIGIN, size, root), key))
+    answers = verified(house, forged, older.note)
+    assert answers[5] is False
+    assert all(ok for number, ok in answers.items() if number != 5)
+
+
+def test_a_rewritten_history_is_found_and_not_signed(house: Path) -> None:
+    rewrite(house)
+    found = wrong(judge(house, everything=False))
+    assert set(found) == {7, 8}
+    assert "rewritten" in found[8]
+    opened = RealHouse(house)
+    with pytest.raises(Refused, match="rewritten"):
+        opened.sealer.check()
+    opened.tell("incident.opened", incident="one")
+    with pytest.raises(Refused, match="rewritten"):
+        opened.sealer.seal()
+    opened.close()
+
+
+def test_a_restored_folder_that_grew_differently_is_found_and_not_signed(house: Path, tmp_path: Path) -> None:
+    older = shutil.copytree(house / "data", tmp_path / "older")
+    opened = RealHouse(house)
+    opened.tell("incident.opened", incident="one")
+    opened.settle()
+    opened.close()
+    assert wrong(judge(house)) == {}
+
+    shutil.rmtree(house / "data")
+    shutil.copytree(older, house / "data")
+    found = wrong(judge(house))
+    assert set(found) == {8}
+    assert "rolled back" in found[8]
+    restored = RealHouse(house)
+    with pytest.raises(Refused, match="rolled back"):
+        restored.sealer.check()
+    with pytest.raises(Refused, match="rolled back"):
+        restored.sealer.seal()
+    # Somebody records in it all the same.
+    for incident in ("two", "three"):
+        restored.tell("incident.opened", incident=incident)
+    with pytest.raises(Refused, match="rewritten"):
+        restored.sealer.check()
+    with pytest.raises(Refused, match="rewritten"):
+        restored.sealer.seal()
+    restored.close()
+    found = wrong(judge(house))
+    assert "rewritten" in found[8]
+
+
+def test_an_older_copy_of_the_signers_record_is_found(house: Path) -> None:
+    record = (house / "signer" / "record").read_bytes()
+    opened = RealHouse(house)
+    opened.tell("incident.opened", incident="one")
+    opened.settle()
+    opened.close()
+    (house / "signer" / "record").write_bytes(record)
+    assert "older copy" in wrong(judge(house))[8]
+    (house / "signer" / "record").unlink()
+    assert "no record" in wrong(judge(house))[8]
+    (house / "signer" / "record").write_bytes(record[:-9])
+    assert "damaged" in wrong(judge(house))[8]
+
+
+def test_what_was_signed_but_not_yet_published_is_no_fault(house: Path) -> None:
+    opened = RealHouse(house)
+    opened.tell("incident.opened", incident="one")
+    head, last = opened.log.head(), opened.signer.last()
+    assert last
+    opened.signer.sign([row.body for row in opened.log.entries(last.size, head.size)], head)
+    opened.close()
+    assert wrong(judge(house, everything=False)) == {}
+
+
+def test_fsck_looks_at_one_moment_while_the_house_goes_on_writing(house: Path) -> None:
+    opened = RealHouse(house)
+
+    def write(done: int, total: int, words: str) -> None:
+        opened.tell("incident.opened", incident=f"{words} {done}")
+        opened.settle()
+
+    assert wrong(judge(house, progress=write)) == {}
+    opened.close()
