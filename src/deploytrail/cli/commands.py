@@ -18,7 +18,7 @@ import msgspec
 from deploytrail.app.access import ACTIONS, ROLES
 from deploytrail.cli import shown, tell, verifying
 from deploytrail.cli.world import World
-from deploytrail.errors import Refused
+from deploytrail.errors import CODES, Refused
 
 F = TypeVar("F", bound=Callable[..., Any])
 # Settings by name, None meaning not said.
@@ -34,7 +34,7 @@ class Declared(click.Command):
     """A command that names its action; one that does not, or names none of the table, cannot be built."""
 
     def __init__(self, name: str | None, **about: Any) -> None:
-        super().__init__(name, **about)
+        super().__init__(name, **{"epilog": _BY_DEFAULT, **about})
         action = getattr(self.callback, ACTION, None)
         if action not in ACTIONS:
             raise ValueError(f"the command {name} names the action {action}, which is not in the table")
@@ -81,7 +81,10 @@ def run(arguments: Sequence[str], world: World, file: Callable[[], Mapping[str, 
     except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped.", err=True)
         return 130
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"deploytrail: {shown.plain(error)}.", err=True)
+            return CODES["unavailable"].exit
         # Whoever read us has had enough; do not complain when the streams are closed either.
         sys.stdout = open("/dev/null", "w")  # noqa: SIM115
         return 0
@@ -159,7 +162,7 @@ def program() -> None:
     """The system of record that makes continuous deployment accountable."""
 
 
-@program.command(epilog=_BY_DEFAULT)
+@program.command()
 @_needs("operate")
 @_opens(shown=tuple(_HOUSE))
 @click.option("--demo", is_flag=True, help="This is the house of the demo.")
@@ -399,7 +402,7 @@ def admin_token_list(world: World, house: Settings, json: bool) -> int:
     """List the tokens that hold."""
     answer = _operate(world, house, "token list")
     lines = [f"{t['id']}  {t['role']:<13}  until {t['expires_at']}  {t['name']}" for t in answer["tokens"]]
-    _say(answer, json, shown.plain("\n".join(lines)) if lines else "There are no tokens.")
+    _say(answer, json, "\n".join(map(shown.plain, lines)) or "There are no tokens.")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -24,19 +25,19 @@ def plain(text: object) -> str:
 
 
 def as_json(value: Any) -> None:
-    """One line of JSON on standard output."""
-    click.echo(msgspec.json.encode(value).decode())
+    """One line of JSON on standard output, in ASCII: nothing in it that a terminal would obey."""
+    click.echo(json.dumps(msgspec.to_builtins(value), separators=(",", ":")))
 
 
-def checks(found: Iterable[Check], json: bool) -> bool:
+def checks(found: Iterable[Check], in_json: bool) -> bool:
     """Show numbered checks as they come; whether every one of them holds."""
     every = []
     for check in found:
         every.append(check)
-        if not json:
+        if not in_json:
             click.echo(f"{_SIGNS[check.ok]} {check.number:2}. {check.words} {plain(check.detail)}".rstrip())
     held = all(check.ok is True for check in every)
-    if json:
+    if in_json:
         as_json({"ok": held, "checks": [check._asdict() for check in every]})
     return held
 

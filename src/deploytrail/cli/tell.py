@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -18,7 +19,7 @@ import msgspec
 from deploytrail.cli import shown
 from deploytrail.cli.remote import Remote
 from deploytrail.errors import CODES, Refused
-from deploytrail.facts.draft import builtins
+from deploytrail.facts.draft import Person
 from deploytrail.facts.kinds import body_of
 
 # Lines and bytes of one request; the house takes 100,000 and 64 MiB.
@@ -26,25 +27,39 @@ _LINES: Final = 2_000
 _BYTES: Final = 8 * 2**20
 _MAX_LINE: Final = 2**20
 _SHOWN: Final = 10
+# Refusals that every further line would meet too.
+_HOPELESS: Final = ("unavailable", "busy", "unauthenticated")
+
+
+class _Said(msgspec.Struct, omit_defaults=True):
+    """What the house says to one fact: where it stands, or why it was refused."""
+
+    index: int | None = None
+    leaf: str | None = None
+    repeat: bool = False
+    code: str | None = None
+    detail: str = "refused"
 
 
 def one(kind: str, fields: Sequence[str], url: str, token: str | None, json: bool) -> int:
     """Tell one fact made of KEY=VALUE fields."""
     fact = {"kind": kind, **_fitting(kind, _fields(fields))}
     with Remote(url, token) as house:
-        answer = house.post("/api/v1/facts", msgspec.json.encode(fact), "application/json").json()
+        said = _said(house.post("/api/v1/facts", msgspec.json.encode(fact), "application/json"), url)
+    if said.index is None:
+        raise Refused("unavailable", f"{url} did not say where the fact stands. Is it a house?")
     if json:
-        shown.as_json(answer)
+        shown.as_json(said)
     else:
-        again = " already" if answer.get("repeat") else ""
-        click.echo(f"Entry {answer['index']:,} holds it{again}.")
+        again = " already" if said.repeat else ""
+        click.echo(f"Entry {said.index:,} holds it{again}.")
     return 0
 
 
 def lines(stream: BinaryIO, url: str, token: str | None, json: bool) -> int:
     """Tell every line of a stream."""
     telling = _Telling(json)
-    with Remote(url, token) as house:
+    with Remote(url, token) as house, telling.until_refused():
         for batch in _batches(stream):
             telling.tell(house, batch)
     return telling.end()
@@ -56,18 +71,13 @@ def file(path: Path, url: str, token: str | None, json: bool) -> int:
     bar = shown.Bar(f"importing {path.name}", not json)
     telling = _Telling(json)
     try:
-        with Remote(url, token) as house, path.open("rb") as stream:
+        with Remote(url, token) as house, path.open("rb") as stream, telling.until_refused():
             for batch in _batches(stream):
                 telling.tell(house, batch)
                 done = stream.tell()
                 bar(done, total)
-    except Refused as refusal:
+    finally:
         bar.end()
-        if telling.told:
-            words = f"{refusal.words} {telling.told:,} lines were told; run the same command to go on."
-            raise Refused(refusal.code, words) from None
-        raise
-    bar.end()
     return telling.end()
 
 
@@ -84,11 +94,24 @@ class _Telling:
         """Tell one batch of numbered lines."""
         body = b"\n".join(self._named(line) for _, line in batch)
         answer = house.post("/api/v1/facts", body, "application/x-ndjson")
-        said = [msgspec.json.decode(line) for line in answer.content.splitlines()]
+        said = [_said(line, house.url) for line in answer.splitlines()]
         if len(said) != len(batch):
             raise Refused("unavailable", f"The house answered {len(said)} of {len(batch)} lines.")
         for (number, _), each in zip(batch, said, strict=True):
+            if each.code in _HOPELESS:
+                raise Refused(each.code, f"line {number}: {each.detail}")
             self._count(number, each)
+
+    @contextmanager
+    def until_refused(self) -> Iterator[None]:
+        """If all further lines are refused, say what was told already and how to go on."""
+        try:
+            yield
+        except Refused as refusal:
+            if not self.told:
+                raise
+            words = f"{refusal.words} {self.told:,} lines were told; tell the same again to go on."
+            raise Refused(refusal.code, words) from None
 
     def end(self) -> int:
         """Say how it went; the exit status."""
@@ -101,16 +124,15 @@ class _Telling:
             )
         return self._status
 
-    def _count(self, number: int, said: dict[str, Any]) -> None:
-        if "index" in said:
+    def _count(self, number: int, said: _Said) -> None:
+        if said.index is not None:
             self.told += 1
-            self.repeats += bool(said.get("repeat"))
+            self.repeats += said.repeat
             return
         self.refused += 1
-        code = said.get("code")
-        self._status = max(self._status, CODES[code].exit if code in CODES else 3)
+        self._status = max(self._status, CODES[said.code].exit if said.code in CODES else 3)
         if self.refused <= _SHOWN:
-            click.echo(f"line {number}: {shown.plain(said.get('detail', 'refused'))}", err=True)
+            click.echo(f"line {number}: {shown.plain(said.detail)}", err=True)
 
     def _named(self, line: bytes) -> bytes:
         """The line with an id. One that is no object goes as it is: the house says what is wrong with it."""
@@ -122,10 +144,9 @@ class _Telling:
             return line
         digest = hashlib.sha256(line).digest()
         self._seen[digest] += 1
-        named = b'{"id":"line-%s-%d"' % (digest[:16].hex().encode(), self._seen[digest])
-        fact.pop("id", None)
-        # Put in by hand: every other byte stays as its sender wrote it.
-        return named + b"," + line[1:] if fact else named + b"}"
+        named = b'"id":"line-%s-%d"}' % (digest[:16].hex().encode(), self._seen[digest])
+        # Put in by hand: every other byte stays as its sender wrote it. Of two fields "id" the last counts.
+        return line[:-1] + (b"," if fact else b"") + named
 
 
 def _batches(stream: BinaryIO) -> Iterator[list[tuple[int, bytes]]]:
@@ -154,14 +175,40 @@ def _numbered(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
             yield number, stripped
 
 
+def _said(line: bytes, url: str) -> _Said:
+    try:
+        return msgspec.json.decode(line, type=_Said)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Refused("unavailable", f"{url} does not answer as a house does.") from None
+
+
 def _fitting(kind: str, fields: dict[str, Any]) -> dict[str, Any]:
     """Fields with numbers and truth values where the kind has them; the house says what does not fit."""
+    found = dict(fields)
+    if isinstance(actor := fields.get("actor"), dict):
+        found["actor"] = _typed(actor, Person)
     type_ = body_of(kind)
-    known = {name: value for name, value in fields.items() if type_ and name in type_.__struct_fields__}
+    return _typed(found, type_) if type_ else found
+
+
+def _typed(fields: dict[str, Any], type_: type[msgspec.Struct]) -> dict[str, Any]:
     try:
-        return {**fields, **builtins(msgspec.convert(known, type_, strict=False))} if type_ else fields
+        found: dict[str, Any] = _taken(fields, msgspec.convert(fields, type_, strict=False))
     except msgspec.ValidationError:
         return fields
+    return found
+
+
+def _taken(raw: Any, typed: Any) -> Any:
+    """`raw` with its values as `typed` has them; what the type does not know stays as it is."""
+    if isinstance(typed, msgspec.Struct):
+        return {
+            name: _taken(value, getattr(typed, name)) if name in typed.__struct_fields__ else value
+            for name, value in raw.items()
+        }
+    if isinstance(typed, list):
+        return [_taken(*both) for both in zip(raw, typed, strict=True)]
+    return typed
 
 
 def _fields(given: Iterable[str]) -> dict[str, Any]:
