@@ -462,7 +462,8 @@ class _Folded:
         if cursor is None:
             return ""
         if not 0 <= cursor <= self._entries.size:
-            faults.add(f"The cursor stands at {cursor}, but the log has {self._entries.size} entries.")
+            size = self._entries.size
+            faults.add(f"The cursor (table derivation) stands at {cursor}, but the log has {size} entries.")
             cursor = self._entries.size
         with self._derived.again() as (fresh, view):
             self._fold(fresh, cursor)
