@@ -7,16 +7,18 @@ not. "machine" is whoever can run commands on the machine itself; "anyone" needs
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from deploytrail.errors import Refused
-from deploytrail.facts.draft import Draft, Person, builtins
+from deploytrail.facts.draft import Attribution, Draft, Person, builtins
 
 ROLES: Final = ("viewer", "reporter", "administrator")
-# Logins of those whom only the house itself knows are told apart from all others by this namespace.
+# Logins of those whom only the house itself knows are told apart from all others by these namespaces: of
+# people, and of tokens, whose names nobody may take by signing in under them.
 NAMESPACE: Final = "house"
+TOKENS: Final = "house-token"
 
 _EVERY: Final = frozenset(ROLES)
 
@@ -40,6 +42,10 @@ def may(role: str, action: str) -> bool:
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """A person who is signed in. `subject` is their subject id; times are UTC milliseconds."""
 
+    # The link proves access to the machine; the name is the visitor's own word.
+    attribution: ClassVar[Attribution] = "asserted"
+    namespace: ClassVar[str] = NAMESPACE
+
     id: str
     subject: str
     role: str
@@ -57,6 +63,9 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """What a token lets its holder do. Empty `kinds`, `services` or `environments` limit nothing."""
+
+    attribution: ClassVar[Attribution] = "authenticated"
+    namespace: ClassVar[str] = TOKENS
 
     id: str
     name: str
@@ -77,6 +86,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True):
     """Whoever runs a command on the machine itself, by the name the machine gives."""
+
+    attribution: ClassVar[Attribution] = "asserted"
+    namespace: ClassVar[str] = NAMESPACE
 
     login: str
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from deploytrail.app.access import NAMESPACE, ROLES, By, Grant, Operator, Session
+from deploytrail.app.access import ROLES, By, Grant, Session
 from deploytrail.app.persons import Persons
 from deploytrail.app.ports import Chance, Clock, Registry
 from deploytrail.app.record import Recorder
@@ -29,6 +30,7 @@ from deploytrail.intake.delivery import Source
 # The source of facts that the house tells about itself, and of those that signed-in people tell.
 HOUSE: Final = "house"
 PEOPLE: Final = "people"
+_OURS: Final = (HOUSE, PEOPLE)
 
 _SECOND: Final = 1000
 LINK_MS: Final = 15 * 60 * _SECOND
@@ -72,6 +74,8 @@ class Administer:
         self._registry, self._recorder, self._persons = registry, recorder, persons
         self._vault, self._clock, self._chance = vault, clock, chance
         self._sources = sources
+        # Names and live secrets are looked at and then changed: one at a time.
+        self._granting = threading.Lock()
 
     # Sources.
 
@@ -79,16 +83,21 @@ class Administer:
         """Let a source send deliveries, or give it a further secret; the two newest are live.
 
         Without `secret` one is made up and returned. Refused("conflict") if the name is taken by a source of
-        another kind or by a token.
+        another kind, by a token, or by the house.
         """
+        with self._granting:
+            return self._add_source(by, kind, name, secret)
+
+    def _add_source(self, by: By, kind: str, name: str, secret: bytes | None) -> str | None:
         if kind not in self._sources:
             raise Refused(
                 "bad-input", f"There is no kind of source called {kind}; known: {', '.join(self._sources)}."
             )
         _check_name("source", name)
-        if any(row["name"] == name for row in self._registry.rows("token")):
+        if name in _OURS or any(row["name"] == name for row in self._registry.rows("token")):
             raise Refused(
-                "conflict", f"A token is named {name}; whoever tells a fact must be clear from its name."
+                "conflict",
+                f"A token or the house itself is named {name}; who tells a fact must be clear from its name.",
             )
         known = self._registry.row("source", name)
         if known is not None and known["kind"] != kind:
@@ -132,14 +141,14 @@ class Administer:
         environments: Sequence[str] = (),
         lasts_ms: int | None = None,
     ) -> Made:
-        """A token of 256 random bits for a machine. Two tokens of one name are one teller, for rotation."""
+        """A token of 256 random bits for a machine.
+
+        Two tokens of one name are one teller, for rotation, and so have one role: Refused("conflict") else,
+        and for the name of a source.
+        """
         if role not in ROLES:
             raise Refused("bad-input", f"There is no role called {role}; known: {', '.join(ROLES)}.")
         _check_name("token", name)
-        if name in (HOUSE, PEOPLE) or self._registry.row("source", name) is not None:
-            raise Refused(
-                "conflict", f"{name} is the name of a source; whoever tells a fact must be clear from it."
-            )
         for kind in kinds:
             if not from_outside(kind):
                 known = kind in KINDS
@@ -153,12 +162,30 @@ class Administer:
         expires_at = self._clock.now() + lasts
         row = {"id": id, "name": name, "role": role, **limits, "expires_at": expires_at}
         fact: dict[str, Any] = {"token": id, "name": name, "role": role, "expires_at": times.text(expires_at)}
-        self._tell(by, "token.created", fact | {n: v for n, v in limits.items() if v})
-        self._registry.put("token", _digest(secret), row)
+        with self._granting:
+            self._demand_teller(name, role)
+            self._tell(by, "token.created", fact | {n: v for n, v in limits.items() if v})
+            self._registry.put("token", _digest(secret), row)
         return Made(id=id, secret=secret, expires_at=expires_at)
 
+    def _demand_teller(self, name: str, role: str) -> None:
+        """Refused("conflict") unless whoever tells a fact under this name is clear from it."""
+        if name in _OURS or self._registry.row("source", name) is not None:
+            raise Refused(
+                "conflict", f"{name} is the name of a source; whoever tells a fact must be clear from it."
+            )
+        for other in self.tokens():
+            if other.name == name and other.role != role:
+                raise Refused(
+                    "conflict",
+                    f"{name} is a {other.role} already ({other.id}). Revoke that, or choose another name.",
+                )
+
     def revoke_token(self, by: By, id: str) -> None:
-        """End a token by its public id. Refused("not-found") if there is none of this id."""
+        """End a token by its public id. Refused("not-found") if there is none of this id.
+
+        It is ended even if that cannot be recorded, which is then refused.
+        """
         for key, row in self._registry.items("token"):
             if row["id"] == id and self._registry.take("token", key) is not None:
                 self._tell(by, "token.revoked", {"token": id, "name": row["name"], "role": row["role"]})
@@ -198,14 +225,22 @@ class Administer:
         link = self._registry.take("link", _digest(token))
         now = self._clock.now()
         if link is None or link["expires_at"] <= now:
+            # One that is too old is gone with this.
             raise Refused(
                 "unauthenticated",
                 "This link was used before, or is too old. Get a new one on the machine itself with: "
                 "deploytrail admin link.",
             )
-        # The name is the visitor's own claim; the link only proves access to the machine.
+        try:
+            return self._begin_session(name, now)
+        except Refused:
+            # Nobody was let in by it.
+            self._registry.put("link", _digest(token), link)
+            raise
+
+    def _begin_session(self, name: str | None, now: int) -> tuple[Session, str]:
         person = Person(login=name or "administrator", name=name)
-        subject = self._persons.subject(person, NAMESPACE)
+        subject = self._persons.subject(person, Session.namespace)
         id, secret = self._random_id("x"), self._random_text("")
         told = msgspec.structs.replace(person, id=subject)
         fact = {"session": id, "method": "link", "role": "administrator", "person": told}
@@ -289,12 +324,10 @@ class Administer:
     # Telling it.
 
     def _tell(self, by: By, kind: str, fields: Mapping[str, Any]) -> int:
-        # What the machine says about who runs a command is only asserted.
-        attribution = "asserted" if isinstance(by, Operator) else "authenticated"
-        return self._record(by.person(), kind, fields, attribution)
+        return self._record(by.person(), kind, fields, by)
 
     def _record(
-        self, actor: Person, kind: str, fields: Mapping[str, Any], attribution: Any = "authenticated"
+        self, actor: Person, kind: str, fields: Mapping[str, Any], by: By | type[Session] = Session
     ) -> int:
         try:
             body = msgspec.convert(dict(fields), KINDS[kind].body)
@@ -306,10 +339,15 @@ class Administer:
             source=HOUSE,
             received_at=self._clock.now(),
             actor=actor,
-            attribution=attribution,
-            namespace=NAMESPACE,
+            attribution=by.attribution,
+            namespace=by.namespace,
         )
-        return self._recorder.record([draft]).result(timeout=_PATIENCE)[0].index
+        try:
+            return self._recorder.record([draft]).result(timeout=_PATIENCE)[0].index
+        except TimeoutError:
+            raise Refused(
+                "busy", f"After {_PATIENCE:.0f} s it was not recorded yet; nothing was done."
+            ) from None
 
     def _random_text(self, prefix: str) -> str:
         """256 random bits, in an alphabet that survives addresses and shells."""
