@@ -21,8 +21,19 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).resolve().parents[1]
 _BIN: Final = Path(sys.executable).parent
 _PYTEST: Final = (sys.executable, "-m", "pytest", "--no-header")
-# Conversations with real servers, and what the step "documents" does already.
-_NOT_FAST: Final = ("tests/browser", "tests/stories", "tests/crash", "tests/house")
+# Conversations with real servers, faults and hostile inputs at every place, benchmarks, and what the step
+# "documents" does already: all of it is for ./dev test.
+_NOT_FAST: Final = (
+    "tests/browser",
+    "tests/stories",
+    "tests/crash",
+    "tests/fuzz",
+    "tests/bench",
+    "tests/house",
+    "tests/app/test_fsck.py",
+    "tests/intake/test_github_hostile.py",
+    "tests/web/test_hostile.py",
+)
 
 
 class Step(NamedTuple):
@@ -68,7 +79,7 @@ def fast_tests() -> Step:
 def run(step: Step) -> Outcome:
     """Run one step to its end."""
     began = time.monotonic()
-    environment = {**os.environ, "HYPOTHESIS_PROFILE": "quick", "FORCE_COLOR": "0"}
+    environment = {**os.environ, "HYPOTHESIS_PROFILE": "quick", "NO_COLOR": "1"}
     done = subprocess.run(
         step.command,
         cwd=ROOT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from tools.check import Outcome, Step, report, run
+from tools.check import _NOT_FAST, ROOT, Outcome, Step, report, run
 
 
 def step(name: str, text: str) -> Step:
@@ -33,3 +33,7 @@ def test_a_step_is_run_and_heard() -> None:
     done = run(step("two streams", "import sys; print('one'); print('two', file=sys.stderr); sys.exit(3)"))
     assert done.status == 3
     assert sorted(done.said.split()) == ["one", "two"]
+
+
+def test_what_is_left_out_exists() -> None:
+    assert [path for path in _NOT_FAST if not (ROOT / path).exists()] == []
