@@ -78,12 +78,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset({"localhost", "127.0.0.1", "[::1]", public})
 
     def first_origin(self, random: str) -> str:
-        """The origin that a first start fixes; `random` makes up one that is "local only"."""
+        """The origin that a first start fixes; `random` makes up one that is "local only".
+
+        Refused("bad-input") if the public address cannot be one.
+        """
         if self.origin:
             return self.origin
         if self.public_url:
             parts = urlsplit(self.public_url)
-            return (parts.netloc.rpartition("@")[2] + parts.path).rstrip("/").lower()
+            origin = (parts.netloc.lower() + parts.path).rstrip("/")
+            if not _ORIGIN.fullmatch(origin):
+                raise Refused("bad-input", f"{origin} cannot be the log's name. Say one with --origin.")
+            return origin
         return f"deploytrail.invalid/{random}"
 
 
@@ -98,7 +104,8 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
         raise Refused("bad-input", "--port is a number from 1 to 65535.")
     if settings.public_url is not None:
         parts = urlsplit(settings.public_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        strange = parts.query or parts.fragment or parts.username is not None
+        if parts.scheme not in ("http", "https") or not parts.hostname or strange:
             raise Refused("bad-input", "--public-url is an address such as https://deploytrail.example.org.")
     if not loopback(settings.host) and urlsplit(settings.public_url or "").scheme != "https":
         raise Refused(

@@ -87,15 +87,20 @@ class Rooms:
         self._threads: list[threading.Thread] = []
         with ExitStack() as stack:
             self.mark, self.new = _mark(folder, settings, self._chance)
+            settled = self.mark if self.new else folder.mark()
             self._log = SqlLog(folder.trail)
             stack.callback(self._log.close)
             key = folder.key() or self._first(lambda: folder.new_key(self._chance), "house.key")
             self._vault = Vault(key, self._chance)
+            self.mark = _keyed(self.mark, self._vault)
             self._keyring = SqlKeyring(folder.keys, self._vault)
             stack.callback(self._keyring.close)
             self._derived = SqlDerived(folder.derived, follow.TABLES)
             stack.callback(self._derived.close)
             self._signer = self._open_signer()
+            # Only now: another signer or key that does not fit must not be written down as ours.
+            if self.mark != settled:
+                folder.settle(self.mark)
             self._stack = stack.pop_all()
         self._follower = Follower(self._log, self._derived, self._clock)
         self.house = self._put_together()
@@ -202,8 +207,9 @@ class Rooms:
         return Draft(kind="log.opened", body=body, source=HOUSE, received_at=self._clock.now())
 
     def _close_log(self, words: str) -> None:
-        self.house.recorder.closed = words
-        diagnostics.error("nothing is recorded: %s", words)
+        if self.house.recorder.closed != words:
+            self.house.recorder.closed = words
+            diagnostics.error("nothing is recorded: %s", words)
 
     def _rebuild(self) -> int:
         self._follower.rebuild()
@@ -223,6 +229,9 @@ class Rooms:
                     self._log.scrub()
             except Refused as refusal:
                 diagnostics.warning("sweeping was put off: %s", refusal.words)
+            except Exception:
+                # The next round may do better; without rounds nothing old would ever be forgotten.
+                diagnostics.exception("sweeping broke")
 
 
 def _gone(what: str, folder: Folder, mark: Mark) -> NoReturn:
@@ -242,23 +251,39 @@ def _mark(folder: Folder, settings: Settings, chance: SystemChance) -> tuple[Mar
         return mark, True
     if settings.origin is not None and settings.origin != mark.origin:
         raise Refused("conflict", f"This log's origin is {mark.origin}; it was fixed at the first start.")
-    if settings.signer is not None and settings.signer.resolve() != Path(mark.signer):
-        mark = msgspec.structs.replace(mark, signer=str(settings.signer.resolve()))
-        folder.settle(mark)
+    if settings.signer is not None:
+        mark = msgspec.structs.replace(mark, signer=str(_apart(settings.signer, folder)))
     return mark, False
+
+
+def _keyed(mark: Mark, vault: Vault) -> Mark:
+    """`mark`, saying which house key is its own. Refused("untrue") for the key of another house."""
+    found = vault.mac("house key").hex()[:32]
+    if mark.key not in (None, found):
+        raise Refused(
+            "untrue",
+            "house.key is the key of another house: what is sealed here would not open. Bring back ours.",
+        )
+    return msgspec.structs.replace(mark, key=found)
 
 
 def _new_mark(folder: Folder, settings: Settings, chance: SystemChance) -> Mark:
     origin = settings.first_origin(chance.bytes(8).hex())
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    signer = (settings.signer or config.signer_folder(origin, state)).resolve()
-    if signer.is_relative_to(folder.path.resolve()):
+    signer = _apart(settings.signer or config.signer_folder(origin, state), folder)
+    return Mark(version=1, origin=origin, signer=str(signer), demo=settings.demo)
+
+
+def _apart(signer: Path, folder: Folder) -> Path:
+    """The signer's folder in full. Refused("bad-input") if it and the data folder lie in one another."""
+    signer, data = signer.resolve(), folder.path.resolve()
+    if signer.is_relative_to(data) or data.is_relative_to(signer):
         raise Refused(
             "bad-input",
-            "The signer must not lie in the data folder: what restores the one must not restore the other. "
-            "Name another folder with --signer.",
+            "The signer must not lie in the data folder, nor that in the signer's: what restores the one "
+            "must not restore the other. Name another folder with --signer.",
         )
-    return Mark(version=1, origin=origin, signer=str(signer), demo=settings.demo)
+    return signer
 
 
 @contextmanager
@@ -279,9 +304,8 @@ def serve(given: Mapping[str, Any], say: Callable[[str], None], show: Callable[[
     folder = Folder(settings.data)
     folder.make()
     doors = Doors(settings.host, settings.port)
-    if not folder.lock():
-        raise Refused("unavailable", f"Another process writes to {folder.path}. Only one may.")
     try:
+        _become_writer(folder)
         mark = folder.mark()
         if mark is not None and mark.demo != settings.demo:
             what = "is the demo's; it starts with ./dev demo" if mark.demo else "is not the demo's"
@@ -289,7 +313,8 @@ def serve(given: Mapping[str, Any], say: Callable[[str], None], show: Callable[[
         with _open(folder, settings, serving=True) as rooms:
             if words := affected():
                 diagnostics.warning(words)
-            if rooms.new and rooms.house.readonly is None:
+            # Also if the first start was cut short after the log was opened.
+            if rooms.house.log.head().size == 1 and rooms.house.readonly is None:
                 link = rooms.write_link()
                 say(f"A link for the first administrator lies in {folder.link}, good for 15 minutes, once.")
                 if show:
@@ -301,6 +326,15 @@ def serve(given: Mapping[str, Any], say: Callable[[str], None], show: Callable[[
     finally:
         doors.close()
         folder.unlock()
+
+
+def _become_writer(folder: Folder) -> None:
+    """Take the writer's lock; a command that has it for a moment is waited for, a server is not."""
+    deadline = time.monotonic() + _PATIENCE
+    while not folder.lock():
+        if folder.served() or time.monotonic() > deadline:
+            raise Refused("unavailable", f"Another process writes to {folder.path}. Only one may.")
+        time.sleep(0.05)
 
 
 def operate(given: Mapping[str, Any], command: str, form: bytes) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 from pathlib import Path
 from typing import IO, Final
 
@@ -26,12 +27,13 @@ VERSION: Final = 1
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """house.json. `version` is that of the folder's layout."""
+    """house.json. `version` is that of the folder's layout, `key` tells the house key from others."""
 
     version: int
     origin: str
     signer: str
     demo: bool = False
+    key: str | None = None
 
 
 class Folder:
@@ -74,6 +76,16 @@ class Folder:
             self._lock.close()
             self._lock = None
 
+    def served(self) -> bool:
+        """Whether a server listens on the control socket."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                # The system takes about a hundred bytes; from here the way may be shorter.
+                probe.connect(min(str(self.control), os.path.relpath(self.control), key=len))
+            except OSError:
+                return False
+        return True
+
     def mark(self) -> Mark | None:
         """What house this is; None if the folder holds none. Refused if it is damaged or too new."""
         path = self.path / "house.json"
@@ -96,7 +108,7 @@ class Folder:
         return mark
 
     def settle(self, mark: Mark) -> None:
-        """Make this folder the folder of a new house, for good."""
+        """Say what house this folder holds, durably."""
         write_private(self.path / "house.json", msgspec.json.format(msgspec.json.encode(mark)) + b"\n")
 
     def key(self) -> bytes | None:
@@ -118,7 +130,8 @@ class Folder:
 
 def write_private(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, readable by its owner alone, and durable on return."""
-    new = path.with_name(path.name + ".new")
+    # Two commands may write the same file at once; each its own, and the last one stays.
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
     new.unlink(missing_ok=True)
     handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
