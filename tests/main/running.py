@@ -69,7 +69,7 @@ def typed(*arguments: str, stdin: bytes = b"", file: Mapping[str, Any] | None = 
     texts = []
     for stream in (out, err):
         stream.flush()
-        texts.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
+        texts.append(stream.buffer.getvalue().decode())
     return Typed(status, *texts)
 
 
