@@ -103,6 +103,7 @@ def test_the_paths_are_those_that_were_asked_for() -> None:
         "Sealing and publishing a checkpoint",
         "Offline verification",
         "Erasing a person",
+        "Reading everything again: fsck",
         "The first start of a house",
     }
 
