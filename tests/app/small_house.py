@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from deploytrail.app.views import DeploymentView, Filter, TrailRow
 from deploytrail.facts.draft import Draft, Person
 from deploytrail.facts.kinds import body_of
 from deploytrail.store.derived_memory import MemoryDerived
+from deploytrail.store.keyring_memory import MemoryKeyring
 from deploytrail.store.log_sql import SqlLog
 from deploytrail.tlog import note
 from deploytrail.tlog.checkpoint import Checkpoint, sign
@@ -43,33 +43,6 @@ class Clock:
 
     def now(self) -> int:
         return self.at
-
-
-class MemoryKeyring:
-    """Implements ports.Keyring without a disk."""
-
-    def __init__(self) -> None:
-        self.keys: dict[str, bytes] = {}
-        self.identities: dict[bytes, str] = {}
-
-    def subject(self, identities: Sequence[bytes]) -> str | None:
-        return next((self.identities[mac] for mac in identities if mac in self.identities), None)
-
-    def learn(self, found: Sequence[tuple[str, bytes, Sequence[bytes]]]) -> None:
-        for subject, key, identities in found:
-            self.keys.setdefault(subject, key)
-            for mac in identities:
-                self.identities.setdefault(mac, subject)
-
-    def key(self, subject: str) -> bytes | None:
-        return self.keys.get(subject)
-
-    def forget(self, subject: str) -> None:
-        self.keys.pop(subject, None)
-        self.identities = {mac: known for mac, known in self.identities.items() if known != subject}
-
-    def subjects(self) -> list[str]:
-        return sorted(self.keys)
 
 
 class Sealer:
@@ -133,9 +106,8 @@ class SmallHouse:
     def erase(self, login: str) -> str:
         """Erase a person; their subject id."""
         subject = self.subject(login)
-        self.keyring.forget(subject)
-        self.log.erase_disclosures(subject)
         self.persons.forget(subject)
+        self.log.erase_disclosures(subject)
         self.disclose.forget(subject)
         self.tell("subject.erased", subject=subject, ground="asked", entries=1, deliveries=0)
         return subject

@@ -5,16 +5,21 @@ from __future__ import annotations
 import base64
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from deploytrail.app.ports import Blob, Chance, Keyring, Pending
 from deploytrail.app.vault import KEY, Vault, encrypt
+from deploytrail.errors import Refused
 from deploytrail.facts.canonical import normal
 from deploytrail.facts.draft import Draft, Person
 from deploytrail.facts.sealing import NOBODY, SealedFact, seal, to_bytes
 
 _CACHED: Final = 20_000
+# Drafts whose new persons are kept in one durable write.
+_TOGETHER: Final = 100
+# A new subject: id, key, identities.
+_New = tuple[str, bytes, list[bytes]]
 
 
 class Persons:
@@ -22,6 +27,9 @@ class Persons:
 
     A login belongs to a namespace (the kind of source); an address is the same everywhere; a bare name
     counts only where there is neither. Which of several identities decides: login, address, name.
+
+    Safe to use from many threads. What is remembered for speed is what the keyring holds, less what is not
+    written yet: nobody sees that, since the lock is kept until it is.
     """
 
     def __init__(self, keyring: Keyring, vault: Vault, chance: Chance) -> None:
@@ -29,34 +37,49 @@ class Persons:
         self._lock = threading.Lock()
         self._subjects: OrderedDict[bytes, str] = OrderedDict()
         self._keys: OrderedDict[str, bytes] = OrderedDict()
+        self._new: dict[str, _New] = {}
+        # Erasures are rare and ids are short: all of this run are remembered.
+        self._erased: set[str] = set()
 
     def seal(self, draft: Draft) -> Pending:
-        """Seal and encrypt a draft. New persons are in the keyring, durably, before this returns."""
-        sealed = seal(draft, lambda person: self.subject(person, draft.namespace), self._chance.bytes)
-        return self._pending(sealed)
+        """Seal and encrypt a draft. New persons are in the keyring, durably, before this returns.
+
+        Refused as facts/sealing, and as the keyring.
+        """
+        [sealed] = self.seal_each([draft])
+        if isinstance(sealed, Refused):
+            raise sealed
+        return sealed
+
+    def seal_each(self, drafts: Sequence[Draft]) -> list[Pending | Refused]:
+        """Seal drafts that stand alone; one that is refused leaves the others alone."""
+        sealed: list[Pending | Refused] = []
+        for start in range(0, len(drafts), _TOGETHER):
+            some = drafts[start : start + _TOGETHER]
+            try:
+                with self._lock:
+                    facts = [self._sealed(draft) for draft in some]
+                    self._learn()
+            except Refused as refusal:
+                # The keyring took nothing.
+                sealed += [refusal] * len(some)
+                continue
+            sealed += [fact if isinstance(fact, Refused) else self._pending(fact) for fact in facts]
+        return sealed
 
     def subject(self, person: Person, namespace: str) -> str:
         """The subject id of a person, made up now for somebody never seen before."""
-        if person.id is not None:
-            return person.id
-        macs = self.identities(person, namespace)
         with self._lock:
-            for mac in macs:
-                if mac in self._subjects:
-                    self._learn_more(self._subjects[mac], macs)
-                    return self._subjects[mac]
-            known = self._keyring.subject(macs)
-            subject = known or self._new(macs)
-            if known:
-                self._learn_more(known, macs)
-            for mac in macs:
-                self._keep(mac, subject)
+            subject = self._subject(person, namespace)
+            self._learn()
             return subject
 
     def add(self) -> str:
         """A new subject without identities, for somebody only the house knows."""
         with self._lock:
-            return self._new(())
+            subject = self._make_up([])
+            self._learn()
+            return subject
 
     def identities(self, person: Person, namespace: str) -> list[bytes]:
         """The keyed hashes a person is known by, the deciding one first."""
@@ -70,54 +93,131 @@ class Persons:
         return [self._vault.mac("identity", text.encode()) for text in texts]
 
     def forget(self, subject: str) -> None:
-        """Drop what is remembered of a subject; the keyring is the caller's."""
+        """Destroy a subject's key and identities, here and in the keyring, for good.
+
+        From now on nothing is sealed for this subject any more. What was sealed for it and waits to be
+        appended loses its disclosures on the way (see `without_erased`). Refused("bad-input") for NOBODY.
+        """
+        if subject == NOBODY:
+            raise Refused("bad-input", "Nobody cannot be erased; erase single disclosures instead.")
         with self._lock:
+            self._erased.add(subject)
             self._keys.pop(subject, None)
             for mac in [mac for mac, known in self._subjects.items() if known == subject]:
                 del self._subjects[mac]
+            # Under the lock: an identity learnt in between would bring the key back.
+            self._keyring.forget(subject)
 
-    def _new(self, macs: Iterable[bytes]) -> str:
-        subject = "s_" + base64.b32encode(self._chance.bytes(10)).decode().lower()
-        key = self._chance.bytes(KEY)
-        self._keyring.learn([(subject, key, list(macs))])
-        self._keys[subject] = key
+    def without_erased(self, pending: Pending) -> Pending:
+        """`pending` without disclosures of subjects that were erased after it was sealed."""
+        if not self._erased or not any(blob.subject in self._erased for blob in pending.disclosures):
+            return pending
+        kept = tuple(blob for blob in pending.disclosures if blob.subject not in self._erased)
+        return pending._replace(disclosures=kept)
+
+    # All below with the lock held.
+
+    def _sealed(self, draft: Draft) -> SealedFact | Refused:
+        try:
+            return seal(draft, lambda person: self._subject(person, draft.namespace), self._chance.bytes)
+        except Refused as refusal:
+            return refusal
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            # A source that built what no entry can hold; one fact must not cost those around it.
+            return Refused("bad-input", f"This fact cannot be written ({type(error).__name__}).")
+
+    def _subject(self, person: Person, namespace: str) -> str:
+        if person.id is not None:
+            return person.id
+        macs = self.identities(person, namespace)
+        known = {mac: subject for mac in macs if (subject := self._known(mac)) is not None}
+        subject = next((known[mac] for mac in macs if mac in known), None)
+        # An identity told together with a known one belongs to the same person, unless it is another's.
+        fresh = [mac for mac in macs if mac not in known]
+        if subject is None:
+            return self._make_up(fresh)
+        if fresh:
+            self._add_identities(subject, fresh)
         return subject
 
-    def _learn_more(self, subject: str, macs: list[bytes]) -> None:
-        """An identity told together with a known one belongs to the same person, unless it is another's."""
-        fresh = [mac for mac in macs if mac not in self._subjects and self._keyring.subject([mac]) is None]
-        if fresh:
-            key = self._key(subject)
-            if key is not None:
-                self._keyring.learn([(subject, key, fresh)])
-        for mac in fresh:
-            self._keep(mac, subject)
+    def _known(self, mac: bytes) -> str | None:
+        subject = self._subjects.get(mac)
+        if subject is not None:
+            self._subjects.move_to_end(mac)
+            return subject
+        subject = self._keyring.subject([mac])
+        if subject is not None:
+            self._remember(mac, subject)
+        return subject
 
-    def _keep(self, mac: bytes, subject: str) -> None:
-        self._subjects.setdefault(mac, subject)
-        if len(self._subjects) > _CACHED:
+    def _make_up(self, macs: Iterable[bytes]) -> str:
+        subject = "s_" + base64.b32encode(self._chance.bytes(10)).decode().lower()
+        key = self._chance.bytes(KEY)
+        self._new[subject] = (subject, key, list(macs))
+        self._keys[subject] = key
+        for mac in self._new[subject][2]:
+            self._remember(mac, subject)
+        return subject
+
+    def _add_identities(self, subject: str, fresh: list[bytes]) -> None:
+        key = self._key(subject)
+        if key is None:
+            return
+        if subject in self._new:
+            self._new[subject][2].extend(fresh)
+        else:
+            self._new[subject] = (subject, key, fresh)
+        for mac in fresh:
+            self._remember(mac, subject)
+
+    def _learn(self) -> None:
+        """Write what is new. What could not be written is not remembered either."""
+        if not self._new:
+            return
+        new, self._new = list(self._new.values()), {}
+        try:
+            self._keyring.learn(new)
+        except BaseException:
+            for subject, _, macs in new:
+                self._keys.pop(subject, None)
+                for mac in macs:
+                    self._subjects.pop(mac, None)
+            raise
+        self._trim()
+
+    def _remember(self, mac: bytes, subject: str) -> None:
+        self._subjects[mac] = subject
+        self._trim()
+
+    def _trim(self) -> None:
+        """Let go of what was not asked for longest, but of nothing that is not written yet."""
+        while not self._new and len(self._subjects) > _CACHED:
             self._subjects.popitem(last=False)
+        while not self._new and len(self._keys) > _CACHED:
+            self._keys.popitem(last=False)
 
     def _key(self, subject: str) -> bytes | None:
-        if subject not in self._keys:
-            key = self._keyring.key(subject)
-            if key is None and subject == NOBODY:
-                key = self._chance.bytes(KEY)
-                self._keyring.learn([(NOBODY, key, [])])
-                key = self._keyring.key(NOBODY)
-            if key is None:
-                return None
+        key = self._keys.get(subject)
+        if key is not None:
+            self._keys.move_to_end(subject)
+            return key
+        key = self._keyring.key(subject)
+        if key is None and subject == NOBODY:
+            key = self._chance.bytes(KEY)
+            self._keyring.learn([(NOBODY, key, [])])
+        if key is not None:
             self._keys[subject] = key
-            if len(self._keys) > _CACHED:
-                self._keys.popitem(last=False)
-        return self._keys[subject]
+            self._trim()
+        return key
+
+    # Without the lock.
 
     def _pending(self, fact: SealedFact) -> Pending:
         blobs = []
         for subject, opened in fact.disclosures.items():
             with self._lock:
-                key = self._key(subject)
-            # A subject erased a moment ago has no key any more: then nothing of it is kept.
+                # A subject erased a moment ago has no key any more: then nothing of it is kept.
+                key = None if subject in self._erased else self._key(subject)
             if key is not None:
                 blobs.append(Blob(subject, encrypt(key, to_bytes(opened), subject, self._chance)))
         return Pending(fact.entry, fact.source, fact.id, fact.subjects, tuple(blobs))

@@ -6,12 +6,13 @@ What cannot be read is kept and set aside as a fact; what is not authentic is co
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
-from base64 import b64encode
+from base64 import b32encode, b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -24,19 +25,30 @@ from deploytrail.facts.kinds import DeliverySetAside
 from deploytrail.facts.sealing import SALT, commitment
 from deploytrail.intake.delivery import Delivery, Reading, Source, Unreadable
 
+diagnostics = logging.getLogger("deploytrail.receive")
+
 # A raw body is kept this long for reading again, then its key is destroyed.
 KEEP_MS = 30 * 24 * 3600 * 1000
+# What the facts of an authentic delivery may be refused for; all else is the house's own trouble.
+_ITS_FAULT: Final = frozenset({"bad-input", "too-large", "forbidden", "conflict"})
+_CLEAR: Final = 500
+_ID_BYTES: Final = 16
+
+Status = Literal["recorded", "set_aside", "repeat"]
 
 
 class Receipt(msgspec.Struct, frozen=True):
     """What became of a delivery, and the entries it led to."""
 
-    status: Literal["recorded", "set_aside", "repeat"]
+    status: Status
     indices: list[int]
 
 
 class Receiver:
-    """Receives deliveries. `source_of` gives a source's kind and its live secrets, or None."""
+    """Receives deliveries. `source_of` gives a source's kind and its live secrets, or None.
+
+    `refused` counts, by source, deliveries that nobody with a live secret had signed.
+    """
 
     def __init__(
         self,
@@ -57,14 +69,19 @@ class Receiver:
     def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> Future[Receipt]:
         """Take one delivery in. `headers` have lower-case names.
 
-        Refused at once: "not-found" (no such source), "unauthenticated" (no live secret signed it); in the
-        future: what recording refuses.
+        Refused at once: "not-found" (no such source), "unauthenticated" (no live secret signed it),
+        "unavailable" (a kind of source that this version does not know); in the future: "busy" and
+        "unavailable", as recording. Whatever is wrong with an authentic delivery, it is kept and set aside.
         """
         configured = self._source_of(name)
         if configured is None:
-            raise Refused("not-found", "There is no source of this name. Add it with: deploytrail admin source add.")
+            raise Refused(
+                "not-found", "There is no source of this name. Add it with: deploytrail admin source add."
+            )
         kind, secrets = configured
-        source = self._sources[kind]
+        source = self._sources.get(kind)
+        if source is None:
+            raise Refused("unavailable", f"This version cannot read sources of the kind {kind}.")
         delivery = Delivery(source=name, headers=headers, body=body, received_at=self._clock.now())
         self._authenticate(source, delivery, secrets)
         mac = self._vault.mac("delivery", name.encode(), hashlib.sha256(body).digest())
@@ -74,7 +91,7 @@ class Receiver:
         return self._record(delivery, mac, self._read(source, delivery))
 
     def read_again(self, delivery: Delivery, kind: str) -> Reading:
-        """Read a kept delivery anew, after an upgrade."""
+        """Read a kept delivery anew, after an upgrade: the same fact has the same id as the first time."""
         return self._read(self._sources[kind], delivery)
 
     def body_of(self, raw: RawDelivery) -> bytes:
@@ -85,42 +102,82 @@ class Receiver:
     def _authenticate(self, source: Source, delivery: Delivery, secrets: Sequence[bytes]) -> None:
         try:
             source.authenticate(delivery, secrets)
-        except Refused:
+        except Exception as error:
             with self._lock:
                 self.refused[delivery.source] += 1
-            raise
+            if isinstance(error, Refused):
+                raise
+            diagnostics.exception("a source failed to authenticate a delivery")
+            raise Refused("unauthenticated", "The signature of this delivery cannot be checked.") from None
 
     def _read(self, source: Source, delivery: Delivery) -> Reading:
+        """What a source makes of a delivery, with its ids hidden; never an error."""
         try:
-            return source.read(delivery)
+            reading = source.read(delivery)
+            drafts = [self._hidden(draft, delivery.source) for draft in reading.drafts]
+            return Reading(
+                event=_short(reading.event) or "unknown",
+                delivery_id=_short(reading.delivery_id),
+                drafts=drafts,
+                reason=_short(reading.reason),
+            )
         except Unreadable as error:
-            return Reading(event=error.event, delivery_id=error.delivery_id, reason=error.words)
+            return Reading(
+                event=_short(error.event) or "unknown",
+                delivery_id=_short(error.delivery_id),
+                reason=_short(error.words),
+            )
         except Exception as error:
             # A source that breaks its promise must not cost a delivery: keep it and say so.
+            diagnostics.exception("a source failed to read a delivery")
             return Reading(event="unknown", reason=f"the source could not read it ({type(error).__name__})")
+
+    def _hidden(self, draft: Draft, source: str) -> Draft:
+        """A draft under a keyed hash of its id, which a source makes from what a delivery holds.
+
+        So nothing of it stands in the entry, and the same report in two deliveries is still known again.
+        """
+        if draft.id is None:
+            return draft
+        mac = self._vault.mac("fact id", source.encode(), draft.id.encode())[:_ID_BYTES]
+        return msgspec.structs.replace(draft, id="k_" + b32encode(mac).decode().rstrip("=").lower())
 
     def _record(self, delivery: Delivery, mac: bytes, reading: Reading) -> Future[Receipt]:
         id_mac = None
-        drafts = list(reading.drafts)
-        reason = reading.reason
         if reading.delivery_id:
             id_mac = self._vault.mac("delivery id", delivery.source.encode(), reading.delivery_id.encode())
-            if self._kept.seen_id(id_mac) is not None:
-                drafts, reason = [], "the same delivery id came with another body"
         salt = self._chance.bytes(SALT)
         name = b64encode(commitment(salt, "delivery", hashlib.sha256(delivery.body).hexdigest())).decode()
-        drafts = [msgspec.structs.replace(draft, delivery=name) for draft in drafts]
         raw = self._raw(delivery, reading, mac, id_mac, salt)
-        aside = self._aside(delivery, reading, reason or "nothing in it is read yet", name)
-        if not drafts:
-            return _then(self._recorder.record([aside], delivery=raw), "set_aside")
-        future = self._recorder.record(drafts, delivery=raw)
-        refusal = future.exception() if future.done() else None
-        if isinstance(refusal, Refused) and refusal.code in ("bad-input", "too-large"):
-            # What sealing refuses is still an authentic delivery.
+        result: Future[Receipt] = Future()
+        result.set_running_or_notify_cancel()
+
+        def set_aside(reason: str) -> None:
+            aside = self._aside(delivery, reading, reason, name)
+            _pass_on(self._recorder.record([aside], delivery=raw), result, "set_aside", nameless)
+
+        def nameless(refusal: Refused) -> bool:
+            """Whether the delivery was set aside without its id, since another one came under that."""
+            if refusal.code != "conflict" or id_mac is None:
+                return False
             aside = self._aside(delivery, reading, refusal.words, name)
-            return _then(self._recorder.record([aside], delivery=raw), "set_aside")
-        return _then(future, "recorded")
+            placed = self._recorder.record([aside], delivery=raw._replace(id_mac=None))
+            _pass_on(placed, result, "set_aside", lambda _: False)
+            return True
+
+        def instead(refusal: Refused) -> bool:
+            """Whether the delivery was set aside for what its facts were refused for."""
+            if refusal.code not in _ITS_FAULT:
+                return False
+            set_aside(refusal.words)
+            return True
+
+        if reading.drafts:
+            drafts = [msgspec.structs.replace(draft, delivery=name) for draft in reading.drafts]
+            _pass_on(self._recorder.record(drafts, delivery=raw), result, "recorded", instead)
+        else:
+            set_aside(reading.reason or "nothing in it is read yet")
+        return result
 
     def _raw(
         self, delivery: Delivery, reading: Reading, mac: bytes, id_mac: bytes | None, salt: bytes
@@ -138,15 +195,26 @@ class Receiver:
 
     def _aside(self, delivery: Delivery, reading: Reading, reason: str, name: str) -> Draft:
         body = DeliverySetAside(
-            event=reading.event[:500] or "unknown",
+            event=reading.event,
             size=len(delivery.body),
             commitment=name,
-            reason=reason[:500],
-            delivery_id=reading.delivery_id[:500] if reading.delivery_id else None,
+            reason=reason[:_CLEAR],
+            delivery_id=reading.delivery_id,
         )
         return Draft(
-            kind="delivery.set_aside", body=body, source=delivery.source, received_at=delivery.received_at, delivery=name
+            kind="delivery.set_aside",
+            body=body,
+            source=delivery.source,
+            received_at=delivery.received_at,
+            delivery=name,
         )
+
+
+def _short(text: str | None) -> str | None:
+    """A text that any entry can hold: sources are not trusted to give one."""
+    if text is None:
+        return None
+    return text[:_CLEAR].encode("utf-8", "replace").decode() or None
 
 
 def _done(receipt: Receipt) -> Future[Receipt]:
@@ -155,17 +223,27 @@ def _done(receipt: Receipt) -> Future[Receipt]:
     return future
 
 
-def _then(placed: Future[list[Placed]], status: Literal["recorded", "set_aside"]) -> Future[Receipt]:
-    result: Future[Receipt] = Future()
+def _pass_on(
+    placed: Future[list[Placed]],
+    result: Future[Receipt],
+    status: Status,
+    instead: Callable[[Refused], bool],
+) -> None:
+    """Answer `result` as soon as `placed` is, unless `instead` takes a refusal on itself."""
 
-    def pass_on(done: Future[list[Placed]]) -> None:
+    def answer(done: Future[list[Placed]]) -> None:
         try:
-            where = done.result()
-        except Refused as refusal:
-            result.set_exception(refusal)
-            return
-        repeat = all(p.repeat for p in where)
-        result.set_result(Receipt("repeat" if repeat else status, [p.index for p in where]))
+            try:
+                where = done.result()
+            except Refused as refusal:
+                if not instead(refusal):
+                    result.set_exception(refusal)
+                return
+            repeat = all(one.repeat for one in where)
+            result.set_result(Receipt("repeat" if repeat else status, [one.index for one in where]))
+        except Exception as error:
+            diagnostics.exception("a delivery could not be answered")
+            words = f"Recording failed ({type(error).__name__}). Send it again."
+            result.set_exception(Refused("unavailable", words))
 
-    placed.add_done_callback(pass_on)
-    return result
+    placed.add_done_callback(answer)

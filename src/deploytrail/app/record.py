@@ -7,27 +7,43 @@ answers all. Acknowledged means durable and in the tree. This module is the only
 
 from __future__ import annotations
 
-import queue
+import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from typing import Any, Final
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from typing import Any, Final, NamedTuple
+
+import msgspec
 
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.persons import Persons
-from deploytrail.app.ports import Damaged, Log, Pending, Placed, RawDelivery, Submission
+from deploytrail.app.ports import Blob, Damaged, Log, Pending, Placed, RawDelivery, Submission
 from deploytrail.errors import Refused
-from deploytrail.facts import canonical
 from deploytrail.facts.draft import Draft
+
+diagnostics = logging.getLogger("deploytrail.record")
 
 MAX_BATCH: Final = 1024
 MAX_BYTES: Final = 8 * 2**20
-# Submissions that may wait; beyond it senders are told to come again.
+# Submissions, and bytes of them, that may wait; beyond it senders are told to come again.
 MAX_WAITING: Final = 20_000
-# What two tellings of one fact may differ in: our own time and where it came from.
-_OURS: Final = frozenset({"received_at", "delivery", "subjects"})
+MAX_WAITING_BYTES: Final = 256 * 2**20
+# Seconds that stopping waits for the disk.
+_PATIENCE: Final = 30
+# What two tellings of one fact may differ in: our own time and spelling, and where it came from.
+_OURS: Final = frozenset({"v", "received_at", "delivery", "subjects"})
+_ENDED: Final = "The house is stopping. Nothing was recorded; send it again in a moment."
 
 
+class _Waiting(NamedTuple):
+    """A submission and whom to answer: with all places, or with the first alone."""
+
+    submission: Submission
+    future: Future[Any]
+    alone: bool
+    size: int
 
 
 class Recorder:
@@ -35,11 +51,18 @@ class Recorder:
 
     `closed` holds words when nothing may be recorded (a history that the signer refuses, a failed disk).
     `listeners` are called with the new size after each append; `on_damage` once, when the store fails.
+    Neither can harm the recording, whatever they raise. What is handed in before `start` waits for it.
     """
 
     def __init__(self, log: Log, persons: Persons, disclose: Disclose) -> None:
         self._log, self._persons, self._disclose = log, persons, disclose
-        self._waiting: queue.Queue[tuple[Submission, Future[list[Placed]]] | None] = queue.Queue(MAX_WAITING)
+        self._changed = threading.Condition()
+        self._waiting: deque[_Waiting] = deque()
+        self._weight = 0
+        self._taken: list[_Waiting] = []
+        self._ended = False
+        # Held while a batch is appended, so that `settle` can wait for it.
+        self._appending = threading.Lock()
         self._thread: threading.Thread | None = None
         self.closed: str | None = None
         self.listeners: list[Callable[[int], None]] = []
@@ -51,11 +74,21 @@ class Recorder:
         self._thread.start()
 
     def stop(self) -> None:
-        """Append what waits, then end the writing thread."""
+        """Append what waits, then end the writing thread. What comes later is refused."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
         if self._thread is not None:
-            self._waiting.put(None)
-            self._thread.join(timeout=30)
+            self._thread.join(timeout=_PATIENCE)
             self._thread = None
+        # Only if the thread never started, or hangs in a disk that does not answer.
+        with self._changed:
+            taken, waiting = self._taken, list(self._waiting)
+            self._waiting.clear()
+        for one in taken:
+            _answer(one, Refused("unavailable", _unknown("the disk does not answer")))
+        for one in waiting:
+            _answer(one, Refused("unavailable", _ENDED))
 
     def record(
         self,
@@ -68,131 +101,162 @@ class Recorder:
         """Record drafts together or not at all.
 
         The future refuses with "conflict" (a guard was touched, or the same id told something else), "busy",
-        "unavailable", or what sealing refuses.
+        "unavailable", or what sealing refuses; never with anything but Refused.
         """
-        try:
-            pending = tuple(self._persons.seal(draft) for draft in drafts)
-            future = self._submit(Submission(pending, tuple(unless_touched), since, delivery))
-        except Refused as refusal:
-            return _refused(refusal)
-        # A repeat of a delivery is known by its bytes; only told ids can contradict.
-        return future if delivery is not None else self._compared(future, pending)
+        sealed = self._persons.seal_each(drafts)
+        pending = tuple(one for one in sealed if isinstance(one, Pending))
+        refusal = next((one for one in sealed if isinstance(one, Refused)), None)
+        submission = Submission(pending, tuple(unless_touched), since, delivery)
+        [future] = self._hand_in([refusal or submission], alone=False)
+        return future
 
     def record_each(self, drafts: Sequence[Draft]) -> list[Future[Placed]]:
         """Record drafts that stand alone, as `record` does for one."""
-        return [_first(self.record([draft])) for draft in drafts]
+        sealed = self._persons.seal_each(drafts)
+        return self._hand_in(
+            [one if isinstance(one, Refused) else Submission((one,)) for one in sealed], alone=True
+        )
 
-    def _submit(self, submission: Submission) -> Future[list[Placed]]:
+    def settle(self) -> None:
+        """Wait for the batch that is being appended.
+
+        Whoever forgets a person calls this between `Persons.forget` and erasing disclosures: what is
+        appended from then on holds none of that person.
+        """
+        with self._appending:
+            pass
+
+    def _hand_in(self, told: Sequence[Submission | Refused], *, alone: bool) -> list[Future[Any]]:
+        futures: list[Future[Any]] = []
+        refused: list[tuple[Future[Any], Refused]] = []
+        with self._changed:
+            for each in told:
+                future: Future[Any] = Future()
+                # Whoever stops waiting for an answer does not take back what was said.
+                future.set_running_or_notify_cancel()
+                futures.append(future)
+                refusal = each if isinstance(each, Refused) else self._put(each, future, alone)
+                if refusal is not None:
+                    refused.append((future, refusal))
+            self._changed.notify_all()
+        # Without the lock, since those who listen for the answer may hand in more.
+        for future, refusal in refused:
+            future.set_exception(refusal)
+        return futures
+
+    def _put(self, submission: Submission, future: Future[Any], alone: bool) -> Refused | None:
         if self.closed is not None:
-            raise Refused("unavailable", self.closed)
-        future: Future[list[Placed]] = Future()
-        try:
-            self._waiting.put_nowait((submission, future))
-        except queue.Full:
-            raise Refused("busy", "More is waiting than can be recorded now. Send it again in a second.") from None
-        return future
-
-    def _compared(self, future: Future[list[Placed]], pending: Sequence[Pending]) -> Future[list[Placed]]:
-        """`future`, refused if a repeat says something else than what is recorded."""
-        result: Future[list[Placed]] = Future()
-
-        def compare(done: Future[list[Placed]]) -> None:
-            try:
-                placed = done.result()
-                for where, told in zip(placed, pending, strict=True):
-                    if where.repeat:
-                        self._same(where.index, told)
-                result.set_result(placed)
-            except Refused as refusal:
-                result.set_exception(refusal)
-
-        future.add_done_callback(compare)
-        return result
-
-    def _same(self, index: int, told: Pending) -> None:
-        """Refused("conflict") if the entry at `index` says something else. What is erased agrees with all."""
-        row = self._log.entries(index, index + 1)[0]
-        old, new = canonical.decode(row.body), canonical.decode(told.entry)
-        opened_old = self._disclose.texts([index]).get(index, {})
-        opened_new = self._disclose.open(told.disclosures)
-        for name in {*old, *new} - _OURS:
-            if not _agree(old.get(name), new.get(name), name, opened_old, opened_new):
-                raise Refused(
-                    "conflict",
-                    f"Entry {index} has this id and says something else in {name}. "
-                    "Nothing was recorded; tell a correction under a new id.",
-                )
+            return Refused("unavailable", self.closed)
+        if self._ended:
+            return Refused("unavailable", _ENDED)
+        size = _bytes(submission)
+        full = len(self._waiting) >= MAX_WAITING or self._weight + size > MAX_WAITING_BYTES
+        if full and self._waiting:
+            return Refused("busy", "More is waiting than can be recorded now. Send it again in a second.")
+        self._waiting.append(_Waiting(submission, future, alone, size))
+        self._weight += size
+        return None
 
     def _run(self) -> None:
-        while True:
-            first = self._waiting.get()
-            if first is None:
-                return
-            batch = [first]
-            ended = self._fill(batch)
-            self._append(batch)
-            if ended:
-                return
-
-    def _fill(self, batch: list[tuple[Submission, Future[list[Placed]]]]) -> bool:
-        """Take what else waits, up to the limits of one transaction; True if the end was among it."""
-        count = len(batch[0][0].entries)
-        size = _bytes(batch[0][0])
-        while count < MAX_BATCH and size < MAX_BYTES:
+        while batch := self._take():
             try:
-                more = self._waiting.get_nowait()
-            except queue.Empty:
-                return False
-            if more is None:
-                return True
-            batch.append(more)
-            count += len(more[0].entries)
-            size += _bytes(more[0])
-        return False
+                self._append(batch)
+            except Exception as error:
+                # Whatever it was, nobody is left without an answer, and the next batch gets its turn.
+                diagnostics.exception("recording failed")
+                for one in batch:
+                    _answer(one, Refused("unavailable", _unknown(type(error).__name__)))
+            self._taken = []
 
-    def _append(self, batch: list[tuple[Submission, Future[list[Placed]]]]) -> None:
+    def _take(self) -> list[_Waiting]:
+        """What waits, up to the limits of one transaction; nothing once stopped and empty."""
+        with self._changed:
+            while not self._waiting and not self._ended:
+                self._changed.wait()
+            batch: list[_Waiting] = []
+            count = size = 0
+            while self._waiting and count < MAX_BATCH and size < MAX_BYTES:
+                one = self._waiting.popleft()
+                batch.append(one)
+                count += len(one.submission.entries)
+                size += one.size
+            self._weight -= size
+            self._taken = batch
+            return batch
+
+    def _append(self, batch: list[_Waiting]) -> None:
+        answers: Sequence[list[Placed] | Refused]
         try:
-            answers = self._log.append([submission for submission, _ in batch])
+            with self._appending:
+                if self.closed is not None:
+                    raise Refused("unavailable", self.closed)
+                answers = self._log.append([self._cleared(one.submission) for one in batch], self._differs)
         except Damaged as damage:
             # After a failed flush nobody knows what the disk holds: stop acknowledging, let a restart look.
             self.closed = damage.words
-            if self.on_damage:
-                self.on_damage(damage.words)
             answers = [damage] * len(batch)
+            self._tell_damage(damage.words)
         except Refused as refusal:
             answers = [refusal] * len(batch)
         except Exception as error:
-            # Whatever it was, those who wait must hear that nothing was acknowledged.
-            answers = [Refused("unavailable", f"Nothing was recorded: {error}.")] * len(batch)
+            diagnostics.exception("appending failed")
+            answers = [Refused("unavailable", _unknown(type(error).__name__))] * len(batch)
         newest = -1
-        for (_, future), answer in zip(batch, answers, strict=True):
-            if isinstance(answer, Refused):
-                future.set_exception(answer)
-            else:
-                newest = max([newest, *(p.index for p in answer if not p.repeat)])
-                future.set_result(answer)
+        for one, answer in zip(batch, answers, strict=True):
+            if not isinstance(answer, Refused):
+                newest = max([newest, *(place.index for place in answer if not place.repeat)])
+            _answer(one, answer)
         if newest >= 0:
             for listener in self.listeners:
-                listener(newest + 1)
+                _call(listener, newest + 1)
+
+    def _cleared(self, submission: Submission) -> Submission:
+        """`submission` without what belongs to persons erased since it was sealed."""
+        entries = tuple(map(self._persons.without_erased, submission.entries))
+        return submission._replace(entries=entries)
+
+    def _tell_damage(self, words: str) -> None:
+        tell, self.on_damage = self.on_damage, None
+        if tell is not None:
+            _call(tell, words)
+
+    def _differs(self, body: bytes, blobs: Sequence[Blob], told: Pending) -> str | None:
+        """The first place in which an entry and a telling of it differ. What is erased agrees with all."""
+        old, new = msgspec.json.decode(body), msgspec.json.decode(told.entry)
+        before, after = self._disclose.open(blobs), self._disclose.open(told.disclosures)
+        for name in sorted({*old, *new} - _OURS):
+            place = _difference(old.get(name), new.get(name), name, before, after)
+            if place is not None:
+                return place
+        return None
 
 
-def _agree(old: Any, new: Any, path: str, opened_old: dict[str, Any], opened_new: dict[str, Any]) -> bool:
-    """Whether two values of entries say the same, sealed ones by what they open to."""
+_ERASED: Final = object()
+
+
+def _difference(old: Any, new: Any, path: str, before: dict[str, Any], after: dict[str, Any]) -> str | None:
+    """Where two values of entries say something else, sealed ones by what they open to; None if nowhere."""
+    if _sealed(old) or _sealed(new):
+        was = before.get(path, _ERASED) if _sealed(old) else old
+        now = after.get(path, _ERASED) if _sealed(new) else new
+        return None if was is _ERASED or now is _ERASED or was == now else path
     if isinstance(old, dict) and isinstance(new, dict):
-        if set(old) == {"c"} and set(new) == {"c"}:
-            return path not in opened_old or opened_old[path] == opened_new.get(path)
-        names = ({*old, *new}) - {"id"} if _person(old) and _person(new) else {*old, *new}
-        return all(_agree(old.get(n), new.get(n), f"{path}.{n}", opened_old, opened_new) for n in names)
-    if isinstance(old, list) and isinstance(new, list):
-        return len(old) == len(new) and all(
-            _agree(a, b, f"{path}.{i}", opened_old, opened_new)
-            for i, (a, b) in enumerate(zip(old, new, strict=True))
-        )
-    return bool(old == new)
+        # Subject ids are ours: after an erasure the same person has another.
+        ours = {"id"} if _person(old) and _person(new) else set()
+        inner = [(old.get(name), new.get(name), f"{path}.{name}") for name in sorted({*old, *new} - ours)]
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        inner = [(was, now, f"{path}.{place}") for place, (was, now) in enumerate(zip(old, new, strict=True))]
+    else:
+        return None if type(old) is type(new) and old == new else path
+    found = (_difference(was, now, where, before, after) for was, now, where in inner)
+    return next((place for place in found if place is not None), None)
+
+
+def _sealed(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"c"}
 
 
 def _person(value: dict[str, Any]) -> bool:
-    """Subject ids are ours: after an erasure the same person has another."""
     return str(value.get("id", "")).startswith("s_")
 
 
@@ -201,20 +265,22 @@ def _bytes(submission: Submission) -> int:
     return raw + sum(len(p.entry) + sum(len(b.sealed) for b in p.disclosures) for p in submission.entries)
 
 
-def _refused(refusal: Refused) -> Future[list[Placed]]:
-    future: Future[list[Placed]] = Future()
-    future.set_exception(refusal)
-    return future
+def _unknown(why: str) -> str:
+    return f"Recording failed ({why}), and it is not known whether this was recorded. Send it again."
 
 
-def _first(many: Future[list[Placed]]) -> Future[Placed]:
-    one: Future[Placed] = Future()
+def _answer(one: _Waiting, answer: list[Placed] | Refused) -> None:
+    # Answered already only when stopping has lost its patience with the disk.
+    with suppress(InvalidStateError):
+        if isinstance(answer, Refused):
+            # A new one for each, since whoever raises it adds a trace of its own.
+            one.future.set_exception(Refused(answer.code, answer.words))
+        else:
+            one.future.set_result(answer[0] if one.alone else answer)
 
-    def pass_on(done: Future[list[Placed]]) -> None:
-        try:
-            one.set_result(done.result()[0])
-        except Refused as refusal:
-            one.set_exception(refusal)
 
-    many.add_done_callback(pass_on)
-    return one
+def _call(listener: Callable[[Any], None], value: Any) -> None:
+    try:
+        listener(value)
+    except Exception:
+        diagnostics.exception("a listener failed")

@@ -43,7 +43,10 @@ class FileSigner:
     """Implements ports.Signer on a folder with `key` and `record`."""
 
     def __init__(self, folder: Path, origin: str) -> None:
-        """Open the signer of `origin`. Refused("not-found") if there is none: `create` makes one, once."""
+        """Open the signer of `origin`. Refused("not-found") if there is none: `create` makes one, once.
+
+        Refused("untrue") if its key or its record is damaged, or belongs to another log.
+        """
         self._folder = folder
         self._origin = origin
         try:
@@ -51,25 +54,39 @@ class FileSigner:
         except FileNotFoundError:
             raise Refused(
                 "not-found",
-                f"The signer of this log is not in {folder}. Bring back its folder, or name it with --signer.",
+                f"The signer of this log is not in {folder}. Bring it back, or name another with --signer.",
             ) from None
+        if len(seed) != _SEED:
+            raise Refused("untrue", f"The signer's key in {folder} is damaged. Bring back an intact copy.")
         self._key = SigningKey.from_seed(origin, seed)
         self._record = self._read()
+        # Whether the folder may hold a record that a power cut would take away again.
+        self._unflushed = self._record is not None
 
     @classmethod
     def create(cls, folder: Path, origin: str, chance: Chance) -> FileSigner:
-        """Make the key of a new log. Refused("conflict") if the folder already holds one."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / "key"
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            raise Refused("conflict", f"{folder} already holds a signer's key. Name another with --signer.") from None
-        with os.fdopen(handle, "wb") as file:
-            file.write(chance.bytes(_SEED))
-            file.flush()
-            os.fsync(file.fileno())
-        _flush_folder(folder)
+        """Make the key of a new log. Refused("conflict") if the folder already holds a key or a record."""
+        with _said(folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path = folder / "key"
+            # Written whole under another name first: a key is there or is not, also after a power cut.
+            new = folder / "key.new"
+            new.unlink(missing_ok=True)
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(chance.bytes(_SEED))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                if (folder / "record").exists():
+                    raise FileExistsError
+                os.link(new, path)
+            except FileExistsError:
+                raise Refused(
+                    "conflict", f"{folder} already holds a signer. Name another folder with --signer."
+                ) from None
+            finally:
+                new.unlink()
+            _flush_folder(folder)
         return cls(folder, origin)
 
     @property
@@ -79,8 +96,8 @@ class FileSigner:
     def last(self) -> Signed | None:
         if self._record is None:
             return None
-        frontier = self.frontier()
-        return Signed(self._record.size, frontier.root(), self._record.note.encode())
+        self._settle()
+        return Signed(self._record.size, self.frontier().root(), self._record.note.encode())
 
     def frontier(self) -> Frontier:
         if self._record is None:
@@ -94,7 +111,10 @@ class FileSigner:
             frontier = self._grown(bodies, head)
             new = Checkpoint(self._origin, head.size, head.root)
             note = checkpoint.sign(new, self._key)
-            self._write(_Record(self._origin, head.size, b64encode(frontier.encode()).decode(), note.decode()))
+            kept = b64encode(frontier.encode()).decode()
+            self._write(_Record(self._origin, head.size, kept, note.decode()))
+            # The record is on the disk before anybody sees the note.
+            self._settle()
         return Signed(head.size, head.root, note)
 
     def _grown(self, bodies: Iterable[bytes], head: Head) -> Frontier:
@@ -103,7 +123,8 @@ class FileSigner:
         if head.size < frontier.size:
             raise Refused(
                 "untrue",
-                f"The log has {head.size} entries, but {frontier.size} were signed. It was rolled back; not signed.",
+                f"The log has {head.size} entries, but {frontier.size} were signed. "
+                "It was rolled back and is not signed.",
             )
         source = iter(bodies)
         while some := list(islice(source, _BATCH)):
@@ -111,8 +132,8 @@ class FileSigner:
         if frontier.size != head.size or frontier.root() != head.root:
             raise Refused(
                 "untrue",
-                f"The entries after {self._record.size if self._record else 0} do not give the log's root at size "
-                f"{head.size}: this history was rewritten. It is not signed; see `deploytrail fsck`.",
+                f"The entries after {self.frontier().size} do not give the log's root at size {head.size}: "
+                "this history was rewritten. It is not signed; see `deploytrail fsck`.",
             )
         return frontier
 
@@ -124,28 +145,50 @@ class FileSigner:
         try:
             record = msgspec.json.decode(data, type=_Record)
             opened = checkpoint.open_note(record.note.encode(), [self._key.verifier])
-            root = Frontier.decode(b64decode(record.frontier)).root()
+            frontier = Frontier.decode(b64decode(record.frontier))
         except (msgspec.DecodeError, ValueError, Refused) as error:
             raise Refused("untrue", f"The signer's record in {self._folder} is damaged: {error}.") from None
-        if (opened.size, opened.root) != (record.size, root) or record.origin != self._origin:
+        kept = (self._origin, record.size, frontier.size, frontier.root())
+        if (record.origin, opened.size, opened.size, opened.root) != kept:
             raise Refused("untrue", f"The signer's record in {self._folder} contradicts itself.")
         return record
 
     def _write(self, record: _Record) -> None:
-        new = self._folder / "record.new"
-        with new.open("wb") as file:
-            file.write(msgspec.json.encode(record))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._folder / "record")
-        _flush_folder(self._folder)
-        self._record = record
+        with _said(self._folder):
+            new = self._folder / "record.new"
+            with new.open("wb") as file:
+                file.write(msgspec.json.encode(record))
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._folder / "record")
+        self._record, self._unflushed = record, True
+
+    def _settle(self) -> None:
+        """Flush the folder, if the record in it may not be on the disk yet."""
+        if self._unflushed:
+            with _said(self._folder):
+                _flush_folder(self._folder)
+            self._unflushed = False
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        with (self._folder / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with _said(self._folder):
+            file = (self._folder / "lock").open("w")
+        with file:
+            with _said(self._folder):
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+@contextmanager
+def _said(folder: Path) -> Iterator[None]:
+    """Refused("unavailable") in the place of what the disk says: nothing was signed, try again."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused(
+            "unavailable", f"The signer cannot write to {folder} ({error.strerror}); nothing was signed."
+        ) from error
 
 
 def _flush_folder(folder: Path) -> None:
