@@ -26,6 +26,7 @@ _PYTEST: Final = (sys.executable, "-m", "pytest", "--no-header")
 _NOT_FAST: Final = (
     "tests/browser",
     "tests/stories",
+    "tests/main",
     "tests/crash",
     "tests/fuzz",
     "tests/bench",
