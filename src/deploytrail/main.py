@@ -21,17 +21,20 @@ import msgspec
 
 from deploytrail import config
 from deploytrail.app import follow
+from deploytrail.app.access import NAMESPACE
 from deploytrail.app.administer import HOUSE, Administer
 from deploytrail.app.ask import Ask
 from deploytrail.app.disclose import Disclose
+from deploytrail.app.erase import Erase
 from deploytrail.app.follow import Follower
 from deploytrail.app.fsck import Beside, fsck
 from deploytrail.app.house import House
 from deploytrail.app.operate import Operate
 from deploytrail.app.persons import Persons
-from deploytrail.app.receive import KEEP_MS, Receiver
+from deploytrail.app.receive import Receiver
 from deploytrail.app.record import Recorder
 from deploytrail.app.seal import Sealer
+from deploytrail.app.sweep import Sweep
 from deploytrail.app.vault import Vault
 from deploytrail.app.watch import Watch
 from deploytrail.cli import commands, remote
@@ -39,7 +42,7 @@ from deploytrail.cli.world import World
 from deploytrail.config import Settings
 from deploytrail.errors import Refused
 from deploytrail.evidence.check import Check
-from deploytrail.facts.draft import Draft
+from deploytrail.facts.draft import TOLD, Draft
 from deploytrail.facts.kinds import LogOpened
 from deploytrail.intake.registry import SOURCES
 from deploytrail.notary.file_signer import FileSigner
@@ -167,10 +170,20 @@ class Rooms:
             followers=[self._follower],
             refused=lambda: receiver.refused.total(),
         )
-        erase: Any = None
+        self._erase = Erase(
+            log=log,
+            keyring=self._keyring,
+            persons=persons,
+            disclose=disclose,
+            recorder=recorder,
+            vault=self._vault,
+            clock=clock,
+            chance=chance,
+            namespaces=[*SOURCES, TOLD, NAMESPACE],
+        )
         operate = Operate(
             administer=administer,
-            erase=erase,
+            erase=self._erase,
             rebuild=self._rebuild,
             vkey=lambda: sealer.vkey,
             address=self.settings.address,
@@ -221,17 +234,17 @@ class Rooms:
         thread.start()
 
     def _sweep(self) -> None:
-        """Now and then: end what has expired, and forget raw bodies that are old enough."""
-        while not self._stop.wait(_SWEEP):
+        """A round at once, then one now and then."""
+        sweep = Sweep(self.house.administer, self._erase, self._log, self._clock)
+        while not self._stop.is_set():
             try:
-                self.house.administer.sweep()
-                if self._log.expire_deliveries(self._clock.now() - KEEP_MS):
-                    self._log.scrub()
+                sweep.round()
             except Refused as refusal:
                 diagnostics.warning("sweeping was put off: %s", refusal.words)
             except Exception:
                 # The next round may do better; without rounds nothing old would ever be forgotten.
                 diagnostics.exception("sweeping broke")
+            self._stop.wait(_SWEEP)
 
 
 def _gone(what: str, folder: Folder, mark: Mark) -> NoReturn:

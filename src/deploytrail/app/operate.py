@@ -83,7 +83,7 @@ class Erasing(Protocol):
     """What `erase` asks of app/erase."""
 
     def person(self, who: str, ground: str) -> Any:
-        """Erase the one person that `who` names; what was erased."""
+        """Erase the one person that `who` names; what was erased. Refused if it names nobody or several."""
 
 
 class Operate:

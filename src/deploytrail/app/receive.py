@@ -27,8 +27,6 @@ from deploytrail.intake.delivery import Delivery, Reading, Source, Unreadable
 
 diagnostics = logging.getLogger("deploytrail.receive")
 
-# A raw body is kept this long for reading again, then its key is destroyed.
-KEEP_MS = 30 * 24 * 3600 * 1000
 # What the facts of an authentic delivery may be refused for; all else is the house's own trouble.
 _ITS_FAULT: Final = frozenset({"bad-input", "too-large", "forbidden", "conflict"})
 _CLEAR: Final = 500

@@ -17,6 +17,9 @@ Ref = Annotated[str, msgspec.Meta(extra={"seal": "ref"})]
 # An RFC 3339 text; the entry holds its canonical UTC spelling.
 Time = Annotated[str, msgspec.Meta(max_length=40, extra={"seal": "time"})]
 
+# The namespace of logins that come with told facts, which name no system they are of.
+TOLD: Final = "told"
+
 # Without a source's word these are taken for default branches.
 DEFAULT_BRANCHES: Final = frozenset({"main", "master", "trunk"})
 
@@ -63,7 +66,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     data: str | None = None
     unknown: str | None = None
     delivery: str | None = None
-    namespace: str = "told"
+    namespace: str = TOLD
     clear_refs: frozenset[str] = DEFAULT_BRANCHES
 
 
