@@ -1,0 +1,70 @@
+"""A driver whose commits fail on demand, and whose answers to pragmas can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from deploytrail.store import sqlite
+
+REAL: Any = sqlite._driver
+# SQLITE_IOERR_FSYNC, sqlite.org/rescode.html.
+IOERR_FSYNC = 1034
+
+
+class Faults:
+    """`commits` are the faults of the next commits: "lost" (before it) or "kept" (after it); `pragmas` are
+    answers in the place of SQLite's own."""
+
+    def __init__(self) -> None:
+        self.commits: list[str] = []
+        self.pragmas: dict[str, Any] = {}
+
+    def commit(self, really: Callable[[], None]) -> None:
+        """Commit, or not, and fail as told."""
+        fault = self.commits.pop(0) if self.commits else None
+        if fault != "lost":
+            really()
+        if fault is not None:
+            error = REAL.OperationalError("disk I/O error")
+            error.sqlite_errorcode = IOERR_FSYNC
+            raise error
+
+
+class _Answer:
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def fetchone(self) -> tuple[Any]:
+        return (self._value,)
+
+
+class Driver:
+    """The real driver but for its connections."""
+
+    def __init__(self, faults: Faults) -> None:
+        class Connection(REAL.Connection):  # type: ignore[misc,name-defined]
+            def commit(self) -> None:
+                faults.commit(super().commit)
+
+            def execute(self, text: str, *more: Any) -> Any:
+                answer = faults.pragmas.get(text)
+                return super().execute(text, *more) if answer is None else _Answer(answer)
+
+        self._connection = Connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(REAL, name)
+
+    def connect(self, *args: Any, **more: Any) -> Any:
+        """A connection with these faults."""
+        return REAL.connect(*args, factory=self._connection, **more)
+
+
+def install(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    """Give every database opened from now on a faulty driver."""
+    faults = Faults()
+    monkeypatch.setattr(sqlite, "_driver", Driver(faults))
+    return faults
