@@ -64,7 +64,7 @@ def main(data: Path, signer_folder: Path) -> None:
     sealer.check()
     receiver = Receiver(recorder, log, vault, clock, chance, SOURCES, lambda _: ("github", [SECRET]))
     recorder.listeners.append(sealer.wake)
-    sealer.listeners.append(lambda _: say({"checkpoint": log.checkpoint().note.decode()}))  # type: ignore[union-attr]
+    sealer.listeners.append(lambda _: say_checkpoint())
     recorder.start()
     sealer.start()
 
@@ -72,6 +72,11 @@ def main(data: Path, signer_folder: Path) -> None:
         with lock:
             sys.stdout.write(json.dumps(line) + "\n")
             sys.stdout.flush()
+
+    def say_checkpoint() -> None:
+        published = log.checkpoint()
+        if published is not None:
+            say({"checkpoint": published.note.decode()})
 
     def answer(number: int, done: Future[Any], indices: str) -> None:
         try:
@@ -84,6 +89,7 @@ def main(data: Path, signer_folder: Path) -> None:
         say({"number": number, "index": index, "repeat": repeat})
 
     say({"ready": log.head().size})
+    say_checkpoint()
     for line in sys.stdin:
         asked = json.loads(line)
         number, body = asked["number"], asked["body"].encode()

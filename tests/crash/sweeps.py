@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,14 +72,18 @@ def recovered(victim: Victim, ledger: Ledger) -> None:
     victim.fsck()
 
 
-def under(folder: Path, what: str, calls: str, when: str) -> Seen:
+def under(folder: Path, what: str, calls: str, when: str, count: int = _MANY) -> Seen:
     """A real house that was whole, restarted with a fault of these calls, told, and recovered from it."""
     victim, ledger = Served(folder), Ledger()
     try:
         _begin(victim, ledger)
         victim.before = tuple(failing(calls, what, when))
         victim.start()
-        seen = told_under(victim, ledger, 4) if victim.ready() else Seen(gone=True, diagnostics=victim.said())
+        seen = (
+            told_under(victim, ledger, 4, count)
+            if victim.ready()
+            else Seen(gone=True, diagnostics=victim.said())
+        )
         recovered(victim, ledger)
     finally:
         victim.kill()
@@ -94,6 +99,31 @@ def _begin(victim: Victim, ledger: Ledger) -> None:
     told_under(victim, ledger, 1, 3)
     settle(victim, ledger)
     victim.stop()
+
+
+def signer_fails(folder: Path, when: str) -> Seen:
+    """The signer's disk fails at these flushes, and works again: recording goes on, sealing catches up."""
+    victim, ledger = Served(folder), Ledger()
+    try:
+        _begin(victim, ledger)
+        record = victim.signer.resolve() / "record.new"
+        victim.before = tuple(failing("fsync,fdatasync", "error=EIO", when, record))
+        victim.start()
+        if not victim.ready():
+            raise Broken(victim.said())
+        seen = Seen()
+        for first in range(4, 24, 5):
+            part = told_under(victim, ledger, first, 5)
+            seen.acknowledged += part.acknowledged
+            seen.refused += part.refused
+            # A checkpoint is signed at most five times a second.
+            time.sleep(0.3)
+        settle(victim, ledger)
+        seen.status, seen.diagnostics = victim.ended(0.0), victim.said()
+        recovered(victim, ledger)
+    finally:
+        victim.kill()
+    return seen
 
 
 def file_limit(folder: Path, room: int = 64 * 1024) -> Seen:

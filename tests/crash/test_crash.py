@@ -1,0 +1,48 @@
+"""kill -9 at any moment: every acknowledged fact is there, once; a checkpoint once published stays true.
+
+200 cycles and the whole sweep: `./dev crash`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.crash.loop import run
+from tests.crash.served import Served, short_folder
+from tests.crash.small import Small
+from tests.crash.sweeps import kills
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with short_folder() as made:
+        yield made
+
+
+def test_real_server_outlives_25_cycles(folder: Path) -> None:
+    report = run(Served(folder), 1, lambda cycles: cycles < 25)
+    assert report.cycles == 25
+    assert set(report.moments) == {"starting", "telling", "sealing", "stopping"}
+    assert report.acknowledged > 100
+    assert report.unanswered > 0
+    assert report.checkpoints > 20
+    # What the house records of itself (tokens, sources) is beside what was told.
+    assert report.size >= report.acknowledged
+
+
+def test_writing_half_outlives_ten_cycles(folder: Path) -> None:
+    report = run(Small(folder), 2, lambda cycles: cycles < 10)
+    assert report.size == report.acknowledged > 100
+
+
+def test_first_start_and_first_facts_outlive_a_kill_in_single_calls(folder: Path) -> None:
+    names = count()
+    killed = kills(lambda: folder / str(next(names)), (1, 3), ("pwrite64", "write", "fsync", "rename"))
+    assert killed.broken == []
+    assert killed.houses >= 6

@@ -1,0 +1,54 @@
+"""A disk that fails or is full: nothing is acknowledged that is not there, and words say what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crash import sweeps
+from tests.crash.served import short_folder
+
+pytestmark = pytest.mark.slow
+
+FAILED = "503 The disk or the database failed"
+FULL = "503 The disk is full; nothing was recorded."
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with short_folder() as made:
+        yield made
+
+
+@pytest.mark.parametrize("when", ["3", "6", "5+"])
+def test_failing_flush_ends_the_house_without_an_acknowledgement(folder: Path, when: str) -> None:
+    seen = sweeps.under(folder, "error=EIO", "fsync,fdatasync", when)
+    assert seen.refused
+    assert all(words.startswith(FAILED) for words in seen.refused)
+    assert seen.status == 5
+
+
+def test_house_with_a_full_disk_refuses_and_goes_on_by_itself_once_there_is_room(folder: Path) -> None:
+    seen = sweeps.under(folder, "error=ENOSPC", "pwrite64", "30..36", 120)
+    assert any(words.startswith(FULL) for words in seen.refused)
+    assert all(words.startswith("503 ") for words in seen.refused)
+    assert seen.acknowledged > len(seen.refused)
+    assert not seen.gone
+    assert seen.status is None
+
+
+def test_file_that_may_not_grow_ends_the_house_without_an_acknowledgement(folder: Path) -> None:
+    seen = sweeps.file_limit(folder)
+    assert seen.refused
+    assert all(words.startswith(FAILED) for words in seen.refused)
+    assert seen.status == 5
+
+
+@pytest.mark.parametrize("when", ["1", "2..3"])
+def test_failing_disk_of_the_signer_never_stops_recording(folder: Path, when: str) -> None:
+    seen = sweeps.signer_fails(folder, when)
+    assert seen.acknowledged == 20
+    assert seen.refused == []
+    assert seen.status is None
