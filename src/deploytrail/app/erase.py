@@ -9,7 +9,9 @@ goes in this order, so that whatever happens in between, the same command finish
 3. The person's own disclosures are deleted, and the bytes are gone from the files.
 4. The person's key and identities are destroyed. Until then the person can still be found by name, and from
    then on nothing is sealed for that subject any more.
-5. What was recorded meanwhile is gone through once more.
+5. What was appended meanwhile is gone through once more.
+
+What is told of the person after the fact is told anew, and is another erasure's.
 
 Projections and their files hold subject ids and clear fields only, never a sealed value: a fold is given the
 entry alone. So there is nothing to erase in them, and rows made anew are the same as those that stand.
@@ -49,6 +51,9 @@ Progress = Callable[[int, str], None]
 class Kept(Log, Disclosures, Registry, Protocol):
     """The log and what lies beside it, in one store."""
 
+    def purge(self) -> None:
+        """As `scrub`, and no copy of anything deleted is left in free space within the files either."""
+
 
 class Found(NamedTuple):
     """A subject that a name leads to, and as what it is known."""
@@ -60,8 +65,8 @@ class Found(NamedTuple):
 class Erased(msgspec.Struct, frozen=True):
     """What was erased: own disclosures (`entries`), raw bodies, and others' disclosures with fields removed.
 
-    `linked` are subjects erased as well, since they are the same person under the same address; `namesakes` are
-    subjects left alone who are known under one of the same strings: a namesake, or the person elsewhere.
+    `linked` are subjects erased as well, since they are the same person under the same address; `namesakes`
+    are subjects left alone who are known under one of the same strings: others, or this person elsewhere.
     """
 
     subject: str
@@ -149,24 +154,27 @@ class Erase:
         if mentions.within(ground):
             raise Refused("bad-input", "The ground stays readable for ever, and must not mention the person.")
         work = _Work(self, opening, subjects, mentions, progress)
-        work.redact(-1)
+        decided = self._decided(subjects)
+        work.redact(0, decided)
         newest = work.destroy(0)
         work.end_sessions()
         counts = {one: known.entries.get(one, 0) for one in subjects}
-        for one in subjects:
-            self._record(one, ground, counts[one], work.deliveries if one == subject else 0)
+        if decided is None:
+            for one in subjects:
+                self._record(one, ground, counts[one], work.deliveries if one == subject else 0)
+            # What was told while all this was looked through, up to the fact.
+            work.redact(size, self._decided(subjects))
         for one in subjects:
             self._log.erase_disclosures(one)
-        self._log.scrub()
+        self._log.purge()
         for one in subjects:
             self._persons.forget(one)
             self._disclose.forget(one)
         # What was sealed before and is appended from now on comes without this person's disclosures.
         self._recorder.settle()
         late = sum(self._log.erase_disclosures(one) for one in subjects)
-        late += work.redact(size - 1)
         if work.destroy(newest) > newest or late:
-            self._log.scrub()
+            self._log.purge()
         return Erased(
             subject=subject,
             entries=sum(counts.values()),
@@ -195,6 +203,11 @@ class Erase:
 
     def _recorded(self, subject: str) -> bool:
         return self._log.find(HOUSE, _fact_id(subject)) is not None
+
+    def _decided(self, subjects: Sequence[str]) -> int | None:
+        """The last of the facts that these were erased; None if there is one that has none yet."""
+        found = [self._log.find(HOUSE, _fact_id(subject)) for subject in subjects]
+        return None if None in found else max(index for index in found if index is not None)
 
     def _record(self, subject: str, ground: str, entries: int, deliveries: int) -> None:
         if self._recorded(subject):
@@ -319,27 +332,31 @@ class _Work:
         self._progress = progress
         self.redacted = self.deliveries = self.sessions = 0
 
-    def redact(self, after: int) -> int:
-        """Take out of everybody else's disclosures of entries above `after` what mentions the person."""
+    def redact(self, start: int, stop: int | None) -> None:
+        """Take what mentions the person out of everybody else's disclosures of entries start <= index < stop.
+
+        Never beyond the fact of the erasure: what is told after it is told anew, and `fsck` would rightly
+        miss it.
+        """
         log = self._house._log
-        before = self.redacted
-        for count, (index, blob) in enumerate(log.every_disclosure(after)):
+        for count, (index, blob) in enumerate(log.every_disclosure(start - 1)):
+            if stop is not None and index >= stop:
+                return
             if self._progress and count % _PAGE == 0:
                 self._progress(count, "mentions")
-            if blob.subject in self._subjects:
-                continue
-            opened = self._opening.opened(blob)
-            if opened is None:
-                continue
-            kept = {
-                path: said
-                for path, said in opened.items()
-                if not self._mentioned(blob.subject, path, said[1])
-            }
-            if len(kept) < len(opened):
-                log.redact(index, self._sealed(blob.subject, kept))
-                self.redacted += 1
-        return self.redacted - before
+            if blob.subject not in self._subjects:
+                self._redact(index, blob)
+
+    def _redact(self, index: int, blob: Blob) -> None:
+        opened = self._opening.opened(blob)
+        if opened is None:
+            return
+        kept = {
+            path: said for path, said in opened.items() if not self._mentioned(blob.subject, path, said[1])
+        }
+        if len(kept) < len(opened):
+            self._house._log.redact(index, self._sealed(blob.subject, kept))
+            self.redacted += 1
 
     def destroy(self, after: int) -> int:
         """Destroy raw bodies that mention the person or led to an entry about them; the last row looked at.

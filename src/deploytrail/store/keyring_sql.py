@@ -60,7 +60,7 @@ class SqlKeyring:
         with self._writing.begin() as tx:
             tx.execute(subject_key.delete().where(subject_key.c.subject == subject))
             tx.execute(identity.delete().where(identity.c.subject == subject))
-        self._writing.truncate_journal()
+        self._writing.rewrite()
 
     def subjects(self) -> list[str]:
         query = sa.select(subject_key.c.subject).order_by(subject_key.c.subject)

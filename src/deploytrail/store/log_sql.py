@@ -242,6 +242,10 @@ class SqlLog:
         # secure_delete has zeroed what was freed; now nothing older may stand in the journal.
         self._writing.truncate_journal()
 
+    def purge(self) -> None:
+        """As `scrub`, and the free space within pages holds nothing deleted either: for erasures."""
+        self._writing.rewrite()
+
     # Small ephemeral tables.
 
     def rows(self, table: str) -> list[dict[str, Any]]:

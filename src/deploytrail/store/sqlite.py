@@ -157,6 +157,23 @@ class Writer:
                 raise Refused("busy", "The journal is being read; deleted bytes are still there. Try again.")
             sleep(0.05)
 
+    def rewrite(self) -> None:
+        """Write the whole file anew, so that nothing deleted is left even in the free space within a page.
+
+        SQLite zeroes what it frees (secure_delete), but not the copy that stays behind when a row moves to
+        another page because its neighbours grew or went. Writing waits meanwhile, some 4 ms for each MB; for
+        that time it needs as much free disk again. Refused as `begin` and `truncate_journal`.
+        """
+        with self._lock, closing(self._engine.raw_connection()) as connection:
+            driver: Any = connection.driver_connection
+            if self._damage is not None:
+                raise Damaged(self._damage)
+            try:
+                driver.execute("VACUUM")
+            except _driver.DatabaseError as error:
+                raise refusal(sa.exc.DBAPIError(None, None, error)) from error
+        self.truncate_journal()
+
     def _truncated(self) -> bool:
         # The driver's own connection: through the engine it would stand in a transaction of its own.
         with self._lock, closing(self._engine.raw_connection()) as connection:
