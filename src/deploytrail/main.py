@@ -62,6 +62,8 @@ diagnostics: Final = logging.getLogger("deploytrail")
 # A command that finds the house locked asks its server; one that is only starting gets this many seconds.
 _PATIENCE: Final = 20.0
 _SWEEP: Final = 600.0
+# Commands that make no house where there is none.
+_LOOKING: Final = ("key show", "token list", "token revoke", "erase", "rebuild")
 
 
 class SystemClock:
@@ -357,12 +359,7 @@ def operate(given: Mapping[str, Any], command: str, form: bytes) -> dict[str, An
     """
     settings = config.settings_of(given)
     folder = Folder(settings.data)
-    if not (folder.path / "house.json").exists() and command in (
-        "key show",
-        "token list",
-        "erase",
-        "rebuild",
-    ):
+    if command in _LOOKING and folder.mark() is None:
         raise Refused("not-found", f"There is no house in {folder.path}. Start one with: deploytrail serve.")
     folder.make()
     deadline = time.monotonic() + _PATIENCE
