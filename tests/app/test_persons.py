@@ -1,0 +1,259 @@
+"""Persons: known again by keyed hashes, and gone for good once erased."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploytrail.app import persons as people
+from deploytrail.app.persons import Persons
+from deploytrail.app.vault import Vault, decrypt
+from deploytrail.errors import Refused
+from deploytrail.facts.draft import Person
+from deploytrail.facts.entry import read
+from deploytrail.facts.sealing import NOBODY, from_bytes
+from deploytrail.store.keyring_memory import MemoryKeyring
+from deploytrail.store.keyring_sql import SqlKeyring
+from tests.app.small_house import Chance, draft
+
+ADA = Person(login="ada", email="ada@example.org", name="Ada")
+
+
+def made(keyring: Any = None) -> Persons:
+    return Persons(MemoryKeyring() if keyring is None else keyring, Vault(b"k" * 32, Chance()), Chance())
+
+
+def change(**more: Any) -> Any:
+    return draft("change.opened", repository="r", number=1, **more)
+
+
+def test_a_person_is_known_again_by_each_identity() -> None:
+    persons = made()
+    ada = persons.subject(ADA, "github")
+    assert ada.startswith("s_")
+    assert len(ada) == 18
+    for again in (
+        Person(login="ada"),
+        Person(email="ada@example.org"),
+        Person(login=" ADA".strip(), name="other"),
+    ):
+        assert persons.subject(again, "github") == ada
+    assert persons.subject(Person(email=" Ada@Example.ORG "), "elsewhere") == ada
+    assert persons.subject(Person(login="ada"), "gitlab") != ada
+    # A name alone is nobody's proof; it is known only as a name.
+    named = persons.subject(Person(name="Ada"), "github")
+    assert named != ada
+    assert persons.subject(Person(name="ada "), "github") == named
+
+
+def test_identities_told_together_belong_together() -> None:
+    persons = made()
+    ada = persons.subject(Person(login="ada"), "github")
+    assert persons.subject(ADA, "github") == ada
+    assert persons.subject(Person(email="ada@example.org"), "told") == ada
+    # The login decides, and what belongs to another stays there.
+    ben = persons.subject(Person(login="ben", email="ben@example.org"), "github")
+    assert persons.subject(Person(login="ada", email="ben@example.org"), "github") == ada
+    assert persons.subject(Person(email="ben@example.org"), "github") == ben
+
+
+def test_a_given_subject_is_kept_and_somebody_can_be_added() -> None:
+    keyring = MemoryKeyring()
+    persons = made(keyring)
+    subject = persons.add()
+    assert keyring.key(subject) is not None
+    assert persons.subject(Person(id=subject, name="Ada"), "house") == subject
+    assert keyring.subjects() == [subject]
+
+
+def test_another_run_knows_the_same_persons(tmp_path: Path) -> None:
+    vault = Vault(b"k" * 32, Chance())
+    keyring = SqlKeyring(tmp_path / "keys.db", vault)
+    ada = Persons(keyring, vault, Chance()).subject(ADA, "github")
+    keyring.close()
+    keyring = SqlKeyring(tmp_path / "keys.db", vault)
+    assert Persons(keyring, vault, Chance()).subject(Person(email="ada@example.org"), "x") == ada
+    keyring.close()
+    assert b"ada" not in (tmp_path / "keys.db").read_bytes().lower()
+
+
+def test_disclosures_open_with_the_subjects_key_alone() -> None:
+    keyring = MemoryKeyring()
+    persons = made(keyring)
+    pending = persons.seal(change(actor="ada", title="Add vouchers", author={"login": "ben"}))
+    opened = {}
+    for blob in pending.disclosures:
+        key = keyring.key(blob.subject)
+        assert key is not None
+        opened[blob.subject] = {
+            path: value for path, (_, value) in from_bytes(decrypt(key, blob.sealed, blob.subject)).items()
+        }
+    ada, ben = persons.subject(Person(login="ada"), "told"), persons.subject(Person(login="ben"), "told")
+    assert opened == {
+        ada: {"actor.login": "ada"},
+        ben: {"data.author.login": "ben", "data.title": "Add vouchers"},
+    }
+
+
+def test_new_persons_are_durable_before_their_facts(tmp_path: Path) -> None:
+    class Counting(MemoryKeyring):
+        writes = 0
+
+        def learn(self, found: Any) -> None:
+            self.writes += 1
+            super().learn(found)
+
+    keyring = Counting()
+    persons = made(keyring)
+    sealed = persons.seal_each([change(actor=f"p{n % 40}") for n in range(100)])
+    for pending in sealed:
+        assert not isinstance(pending, Refused)
+        actor = read(pending.entry).actor or {}
+        assert keyring.key(actor["id"]) is not None
+    # Many new persons cost one flush.
+    assert keyring.writes == 1
+    assert len(keyring.subjects()) == 40
+    persons.seal(change(actor="p1"))
+    assert keyring.writes == 1
+
+
+def test_a_keyring_that_fails_lets_nothing_through() -> None:
+    class Failing(MemoryKeyring):
+        failing = True
+
+        def learn(self, found: Any) -> None:
+            if self.failing:
+                raise Refused("unavailable", "The disk is full.")
+            super().learn(found)
+
+    keyring = Failing()
+    persons = made(keyring)
+    for refusal in persons.seal_each([change(actor="ada"), change(actor="ben")]):
+        assert isinstance(refusal, Refused)
+    with pytest.raises(Refused):
+        persons.subject(ADA, "github")
+    keyring.failing = False
+    # Nobody is remembered who was not written.
+    pending = persons.seal(change(actor="ada"))
+    assert keyring.subjects() == [(read(pending.entry).actor or {})["id"]]
+    assert len(pending.disclosures) == 1
+
+
+def test_only_so_many_are_remembered_and_the_least_asked_for_go_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(people, "_CACHED", 10)
+
+    class Asked(MemoryKeyring):
+        asked = 0
+
+        def subject(self, identities: Any) -> str | None:
+            self.asked += 1
+            return super().subject(identities)
+
+    keyring = Asked()
+    persons = made(keyring)
+    first = persons.subject(Person(login="p0"), "x")
+    for n in range(1, 40):
+        persons.subject(Person(login=f"p{n}"), "x")
+        assert persons.subject(Person(login="p0"), "x") == first
+    assert keyring.asked == 40
+    assert persons.subject(Person(login="p5"), "x") == keyring.subject(
+        persons.identities(Person(login="p5"), "x")
+    )
+    assert len(persons._subjects) <= 10
+    assert len(persons._keys) <= 10
+
+
+def test_many_threads_meet_the_same_persons(tmp_path: Path) -> None:
+    vault = Vault(b"k" * 32, Chance())
+    keyring = SqlKeyring(tmp_path / "keys.db", vault)
+    persons = made(keyring)
+
+    def meet(n: int) -> tuple[int, str]:
+        return n % 12, persons.subject(Person(login=f"p{n % 12}", email=f"p{n % 12}@example.org"), "github")
+
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(meet, range(240)))
+    assert len(found) == 12
+    assert len(keyring.subjects()) == 12
+    keyring.close()
+
+
+# Erasure.
+
+
+def test_whoever_is_forgotten_is_somebody_new() -> None:
+    keyring = MemoryKeyring()
+    persons = made(keyring)
+    ada = persons.subject(ADA, "github")
+    persons.forget(ada)
+    assert keyring.subjects() == []
+    again = persons.subject(ADA, "github")
+    assert again != ada
+    assert keyring.subjects() == [again]
+    # Whatever still names the old subject is sealed without anything of it.
+    late = persons.seal(change(author={"login": "ben"}, title="t"))
+    assert len(late.disclosures) == 1
+
+
+def test_an_identity_learnt_later_does_not_bring_a_key_back() -> None:
+    keyring = MemoryKeyring()
+    persons = made(keyring)
+    ada = persons.subject(Person(login="ada"), "github")
+    # Another process would do only this; here it happens between looking up and learning.
+    keyring.forget(ada)
+    persons.forget(ada)
+    persons.subject(ADA, "github")
+    assert ada not in keyring.subjects()
+
+
+def test_nobody_cannot_be_forgotten() -> None:
+    persons = made()
+    with pytest.raises(Refused):
+        persons.forget(NOBODY)
+
+
+def test_what_was_sealed_before_an_erasure_loses_its_disclosures() -> None:
+    persons = made()
+    pending = persons.seal(change(actor="ada", author={"login": "ben"}))
+    assert persons.without_erased(pending) is pending
+    ada = persons.subject(Person(login="ada"), "told")
+    persons.forget(ada)
+    cleared = persons.without_erased(pending)
+    assert cleared.entry == pending.entry
+    assert [blob.subject for blob in cleared.disclosures] == [persons.subject(Person(login="ben"), "told")]
+
+
+def test_erasing_while_sealing_leaves_no_key_and_no_disclosure(tmp_path: Path) -> None:
+    vault = Vault(b"k" * 32, Chance())
+    keyring = SqlKeyring(tmp_path / "keys.db", vault)
+    persons = made(keyring)
+    stop = threading.Event()
+    sealed: list[Any] = []
+    erased: set[str] = set()
+
+    def seal() -> None:
+        n = 0
+        while not stop.is_set():
+            n += 1
+            sealed.append(persons.seal(change(author={"login": "ada", "email": f"ada{n}@example.org"})))
+
+    threads = [threading.Thread(target=seal) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(15):
+        ada = persons.subject(Person(login="ada"), "told")
+        persons.forget(ada)
+        erased.add(ada)
+    stop.set()
+    for thread in threads:
+        thread.join(30)
+    assert not erased & set(keyring.subjects())
+    left = {blob.subject for pending in sealed for blob in persons.without_erased(pending).disclosures}
+    assert not erased & left
+    keyring.close()
