@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+import msgspec
 
 from deploytrail.app.access import ACTIONS
 from deploytrail.app.follow import TABLES
 from deploytrail.cli import commands
 from deploytrail.config import SETTINGS
+from deploytrail.facts.draft import Body
+from deploytrail.facts.kinds import KINDS
+from deploytrail.facts.sealing import plan_of
 from deploytrail.store import schema
 from deploytrail.web.guard import Door
 from deploytrail.web.settings import WebSettings
@@ -80,6 +84,34 @@ def actions() -> Rows:
     return [("action", "who may"), *((name, ", ".join(sorted(who))) for name, who in ACTIONS.items())]
 
 
+def told() -> Rows:
+    """Every kind that may be told from outside, with its fields."""
+    return _kinds(outside=True)
+
+
+def ours() -> Rows:
+    """Every kind that only deliveries or the house itself lead to."""
+    return _kinds(outside=False)
+
+
+def _kinds(*, outside: bool) -> Rows:
+    found = [("kind", "fields")]
+    for name, kind in KINDS.items():
+        if kind.outside == outside:
+            found.append((f"`{name}`", _fields(kind.body)))
+    return found
+
+
+def _fields(body: type[Body]) -> str:
+    """The fields of a body: *sealed* ones slanted, required ones with a star behind."""
+    required = {field.name for field in msgspec.structs.fields(body) if field.required}
+    words = []
+    for name, sort in plan_of(body).sorts.items():
+        word = name if sort in ("clear", "time", "inner") else f"*{name}*"
+        words.append(word + ("\\*" if name in required else ""))
+    return ", ".join(words)
+
+
 def states() -> Rows:
     """Every table of every file, with its class of state."""
     found = [("table", "file", "class")]
@@ -94,6 +126,8 @@ MADE: Final[dict[str, Callable[[], Rows]]] = {
     "commands": program,
     "addresses": addresses,
     "actions": actions,
+    "told": told,
+    "ours": ours,
     "states": states,
 }
 
