@@ -75,6 +75,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(130):
         told = {"repository": "example.org/ada/till", "sha": f"{number:040x}", "outcome": "passed"}
         house.tell("test.finished", actor="ben", id=f"c{number}", labels={"run": "night"}, **told)
+    for number in range(3):
+        told = {"name": "till", "repository": "example.org/ada/till", "sha": f"{number:040x}", "version": "1"}
+        house.tell("artifact.published", actor="ada", digest=f"sha256:{number:064x}", **told)
     # Two sources tell of one deployment, and are joined.
     for source, name in (("hub", "a"), ("cd", "b")):
         house.tell(
