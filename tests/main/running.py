@@ -10,6 +10,7 @@ import http.client
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -217,13 +218,27 @@ class Running:
         """A new one-time link."""
         return Path(self.admin("link")).read_text().strip()
 
+    def signed(self) -> int:
+        """The size of the log, once all of it is signed."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            figures = self.ask("GET", "/metrics").text
+            size, signed = (
+                int(re.search(rf"^deploytrail_{name} (\d+)$", figures, re.MULTILINE)[1])  # type: ignore[index]
+                for name in ("log_entries", "log_signed_entries")
+            )
+            if size == signed:
+                return size
+            time.sleep(0.02)
+        raise AssertionError(f"it does not sign: {self.words()}")
+
     def kinds(self, token: str) -> list[str]:
         """The kind of every entry, in order; for a token that may read entries or with a public log."""
         return [fact["kind"] for fact in self.entries(token)]
 
     def entries(self, token: str | None = None) -> list[dict[str, Any]]:
-        """Every signed entry of a small log (under 256)."""
-        size = int(self.ask("GET", "/log/checkpoint").text.split("\n")[1])
+        """Every entry of a small log (under 256), once all are signed."""
+        size = self.signed()
         data = self.ask("GET", f"/log/tile/entries/000.p/{size}", token=token).body
         found, at = [], 0
         while at < len(data):
