@@ -111,7 +111,7 @@ def _check(value: Any, depth: int) -> None:
             if not isinstance(key, str) or not key.isascii():
                 raise Refused("bad-input", "Keys must be ASCII text.")
             _check(inner, depth + 1)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, (list, tuple)):
         for inner in value:
             _check(inner, depth + 1)
     else:

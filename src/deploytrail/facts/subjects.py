@@ -28,6 +28,7 @@ FIELDS: Final = (
     ("session", "session"),
 )
 _LISTS: Final = ("commits", "running")
+_NESTED: Final = (dict, list)
 
 
 def subject_keys(envelope: dict[str, Any]) -> tuple[str, ...]:
@@ -64,9 +65,9 @@ def _from_persons(value: Any, keys: dict[str, None]) -> None:
             keys[f"actor:{subject}"] = None
         for name in sorted(value):
             inner = value[name]
-            if isinstance(inner, dict | list):
+            if isinstance(inner, _NESTED):
                 _from_persons(inner, keys)
     elif isinstance(value, list):
         for inner in value:
-            if isinstance(inner, dict | list):
+            if isinstance(inner, _NESTED):
                 _from_persons(inner, keys)
