@@ -145,4 +145,7 @@ def read_file(path: Path) -> dict[str, Any]:
     unknown = sorted(set(found) - known)
     if unknown:
         raise Refused("bad-input", f"{path} has settings that there are not: {', '.join(unknown)}.")
+    for name, value in found.items():
+        if not isinstance(value, str | int):
+            raise Refused("bad-input", f"{path}: {name} is one text, one whole number, or true or false.")
     return found
