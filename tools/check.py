@@ -21,8 +21,8 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).resolve().parents[1]
 _BIN: Final = Path(sys.executable).parent
 _PYTEST: Final = (sys.executable, "-m", "pytest", "--no-header")
-# Conversations with real servers, faults and hostile inputs at every place, benchmarks, and what the step
-# "documents" does already: all of it is for ./dev test.
+# Conversations with real servers; files, faults and hostile inputs at every place; whole large trees;
+# benchmarks; and what the step "documents" does already. All of it is for ./dev test.
 _NOT_FAST: Final = (
     "tests/browser",
     "tests/stories",
@@ -31,8 +31,15 @@ _NOT_FAST: Final = (
     "tests/fuzz",
     "tests/bench",
     "tests/house",
+    "tests/contracts",
+    "tests/notary",
+    "tests/store",
+    "tests/app/test_erase.py",
     "tests/app/test_fsck.py",
     "tests/intake/test_github_hostile.py",
+    "tests/projections/test_laws.py",
+    "tests/tlog/test_whole_trees.py",
+    "tests/tools/test_ledger.py",
     "tests/web/test_hostile.py",
 )
 
