@@ -7,6 +7,6 @@
 `ledger`                what was acknowledged and seen
 `loop`                  the cycles of kill -9
 `judge`                 the last word on a data folder
-`traced`                failing single calls of the system
+`faults`                failing single calls to the system
 `sweeps`                such faults, one after another
 """

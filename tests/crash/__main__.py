@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import shutil
 import subprocess
 import sys
@@ -14,16 +15,23 @@ from itertools import count
 from pathlib import Path
 
 from tests.crash import sweeps
+from tests.crash.faults import Missing
 from tests.crash.ledger import Broken
 from tests.crash.loop import run
 from tests.crash.served import Served, short_folder
 from tests.crash.small import Small
-from tests.crash.traced import Missing
 
 # Which call of each kind is met, in `--only kills`: dense where everything is made, then ever rarer.
 PLACES = (*range(1, 13), 16, 20, 25, 30, 40, 50, 70, 100, 150)
-FLUSHES = ("1", "2", "3", "4", "6", "8", "12", "20", "5+")
-SPACE = ("1..3", "5..9", "30..36", "60..90")
+FLUSHES = (1, 2, 3, 4, 6, 8, 12, 20)
+SPACE = ((1, 3), (5, 9), (30, 36), (60, 90))
+# The signer writes its record anew, flushes it, puts it in the old one's place, and flushes the folder.
+SIGNING = (
+    ("write", "signer/record.new"),
+    ("fsync", "signer/record.new"),
+    ("rename", "signer/record.new"),
+    ("fsync", "signer"),
+)
 
 
 def main() -> int:
@@ -94,9 +102,13 @@ def _kills(asked: argparse.Namespace) -> None:
 def _faults(asked: argparse.Namespace) -> None:
     """A failing and a full disk."""
     faults: list[tuple[str, Callable[[Path], sweeps.Seen]]] = []
-    faults += [(f"flush {when} fails", partial(_flush, when)) for when in FLUSHES]
-    faults += [(f"no space in write {when}", partial(_space, when)) for when in SPACE]
-    faults += [(f"the signer's flush {when} fails", partial(_signer, when)) for when in ("1", "2..3")]
+    faults += [(f"flush {first} fails", partial(_flush, first)) for first in FLUSHES]
+    faults += [
+        (f"no space in writes {first} to {last}", partial(_space, first, last)) for first, last in SPACE
+    ]
+    faults += [
+        (f"the signer's {call} of {about} fails", partial(_signer, call, about)) for call, about in SIGNING
+    ]
     faults += [("no file may grow", sweeps.file_limit)]
     for name, meet in faults:
         with short_folder() as folder:
@@ -110,16 +122,16 @@ def _faults(asked: argparse.Namespace) -> None:
         _tell("there is room again", after)
 
 
-def _flush(when: str, folder: Path) -> sweeps.Seen:
-    return sweeps.under(folder, "error=EIO", "fsync,fdatasync", when)
+def _flush(first: int, folder: Path) -> sweeps.Seen:
+    return sweeps.under(folder, "fsync", errno.EIO, first)
 
 
-def _space(when: str, folder: Path) -> sweeps.Seen:
-    return sweeps.under(folder, "error=ENOSPC", "pwrite64", when, 120)
+def _space(first: int, last: int, folder: Path) -> sweeps.Seen:
+    return sweeps.under(folder, "pwrite", errno.ENOSPC, first, last, 120)
 
 
-def _signer(when: str, folder: Path) -> sweeps.Seen:
-    return sweeps.signer_fails(folder, when)
+def _signer(call: str, about: str, folder: Path) -> sweeps.Seen:
+    return sweeps.signer_fails(folder, call, about, 1, 2)
 
 
 def _tell(name: str, seen: sweeps.Seen) -> None:

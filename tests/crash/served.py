@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -12,25 +11,25 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.crash.faults import Faults
 from tests.crash.items import SECRET, SOURCE, Item
 from tests.crash.ledger import Broken
 from tests.crash.victim import ANSWER_S, START_S, Answer, Gone, Victim
 
 DEPLOYTRAIL = (sys.executable, "-m", "deploytrail")
-# Tracing makes every call to the system slow.
 _PATIENCE_S = 90.0
 
 
 class Served(Victim):
     """`vkey`, `reporter` and `viewer` (tokens) are known after `prepare`."""
 
-    def __init__(self, folder: Path, before: Sequence[str] = ()) -> None:
-        super().__init__(folder, before)
+    def __init__(self, folder: Path, faults: Faults | None = None) -> None:
+        super().__init__(folder, faults)
         self.port = free_port()
         self.vkey = self.reporter = self.viewer = ""
         self._mine = threading.local()
@@ -42,7 +41,8 @@ class Served(Victim):
 
     def environment(self) -> dict[str, str]:
         """Ours, without anybody's settings for Deploytrail."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("DEPLOYTRAIL_")}
+        every = super().environment()
+        kept = {name: value for name, value in every.items() if not name.startswith("DEPLOYTRAIL_")}
         return kept | {"XDG_STATE_HOME": str(self.folder / "state")}
 
     def prepare(self) -> None:
@@ -75,12 +75,12 @@ class Served(Victim):
             text=True,
             check=False,
             timeout=_PATIENCE_S,
-            env=self.environment(),
+            env={**self.environment(), "LD_PRELOAD": ""},
         )
 
     def ready(self) -> bool:
         """Wait until it says that it records."""
-        end = time.monotonic() + (_PATIENCE_S if self.before else START_S)
+        end = time.monotonic() + START_S
         while time.monotonic() < end:
             assert self.process is not None
             if self.process.poll() is not None:

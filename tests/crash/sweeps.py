@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from tests.crash.faults import CALLS, FOR_EVER, KILL, KILL_IN_HALF, Faults
 from tests.crash.items import item
 from tests.crash.judge import judge
 from tests.crash.ledger import Broken, Ledger
 from tests.crash.loop import settle
 from tests.crash.served import Served
 from tests.crash.small import Small
-from tests.crash.traced import WRITING, failing
 from tests.crash.victim import Answer, Gone, Victim
 
 # Told one after another; a fault that has not shown itself by then never will.
@@ -59,7 +60,8 @@ def told_under(victim: Victim, ledger: Ledger, first: int, count: int = _MANY) -
 def recovered(victim: Victim, ledger: Ledger) -> None:
     """Without the fault: it starts, takes all that is unanswered, and its files are whole. Else Broken."""
     victim.kill()
-    victim.before = ()
+    if victim.faults is not None:
+        victim.faults.clear()
     victim.start()
     if not victim.ready():
         raise Broken(f"it did not start again after the fault:\n{victim.said()}")
@@ -72,18 +74,16 @@ def recovered(victim: Victim, ledger: Ledger) -> None:
     victim.fsck()
 
 
-def under(folder: Path, what: str, calls: str, when: str, count: int = _MANY) -> Seen:
-    """A real house that was whole, restarted with a fault of these calls, told, and recovered from it."""
-    victim, ledger = Served(folder), Ledger()
+def under(
+    folder: Path, call: str, error: int, first: int = 1, last: int = FOR_EVER, count: int = _MANY
+) -> Seen:
+    """A real house in which these calls fail while it runs, told, and recovered from it."""
+    faults = Faults(folder / "faults")
+    victim, ledger = Served(folder, faults), Ledger()
     try:
         _begin(victim, ledger)
-        victim.before = tuple(failing(calls, what, when))
-        victim.start()
-        seen = (
-            told_under(victim, ledger, 4, count)
-            if victim.ready()
-            else Seen(gone=True, diagnostics=victim.said())
-        )
+        faults.fail(call, error, first, last)
+        seen = told_under(victim, ledger, 4, count)
         recovered(victim, ledger)
     finally:
         victim.kill()
@@ -91,33 +91,31 @@ def under(folder: Path, what: str, calls: str, when: str, count: int = _MANY) ->
 
 
 def _begin(victim: Victim, ledger: Ledger) -> None:
-    """A first life without faults, with three acknowledged items."""
+    """Start a new house and tell it three things, all without faults; it runs."""
     victim.start()
     if not victim.ready():
         raise Broken(f"it does not start at all:\n{victim.said()}")
     victim.prepare()
     told_under(victim, ledger, 1, 3)
     settle(victim, ledger)
-    victim.stop()
 
 
-def signer_fails(folder: Path, when: str) -> Seen:
-    """The signer's disk fails at these flushes, and works again: recording goes on, sealing catches up."""
-    victim, ledger = Served(folder), Ledger()
+def signer_fails(folder: Path, call: str, about: str, first: int, last: int) -> Seen:
+    """The signer's disk fails on these occasions, and works again: recording goes on, sealing catches up."""
+    faults = Faults(folder / "faults")
+    victim, ledger = Served(folder, faults), Ledger()
     try:
         _begin(victim, ledger)
-        record = victim.signer.resolve() / "record.new"
-        victim.before = tuple(failing("fsync,fdatasync", "error=EIO", when, record))
-        victim.start()
-        if not victim.ready():
-            raise Broken(victim.said())
+        faults.fail(call, errno.EIO, first, last, about)
         seen = Seen()
-        for first in range(4, 24, 5):
-            part = told_under(victim, ledger, first, 5)
+        for start in range(4, 24, 5):
+            part = told_under(victim, ledger, start, 5)
             seen.acknowledged += part.acknowledged
             seen.refused += part.refused
             # A checkpoint is signed at most five times a second.
             time.sleep(0.3)
+        if faults.met < last:
+            raise Broken(f"the signer's disk was asked only {faults.met} times")
         settle(victim, ledger)
         seen.status, seen.diagnostics = victim.ended(0.0), victim.said()
         recovered(victim, ledger)
@@ -131,9 +129,6 @@ def file_limit(folder: Path, room: int = 64 * 1024) -> Seen:
     victim, ledger = Served(folder), Ledger()
     try:
         _begin(victim, ledger)
-        victim.start()
-        if not victim.ready():
-            raise Broken(victim.said())
         assert victim.process is not None
         largest = max(path.stat().st_size for path in victim.data.iterdir() if path.is_file())
         resource.prlimit(victim.process.pid, resource.RLIMIT_FSIZE, (largest + room, resource.RLIM_INFINITY))
@@ -153,9 +148,6 @@ def full_disk(folder: Path) -> tuple[Seen, Seen]:
     ballast = folder / "ballast"
     try:
         _begin(victim, ledger)
-        victim.start()
-        if not victim.ready():
-            raise Broken(victim.said())
         _fill(ballast)
         meanwhile = told_under(victim, ledger, 4, 100)
         ballast.unlink()
@@ -192,10 +184,10 @@ class Killed:
 def kills(
     folders: Callable[[], Path],
     places: Iterable[int],
-    calls: Sequence[str] = WRITING,
+    calls: Iterable[str] = CALLS,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Killed:
-    """SIGKILL in the n-th call of each kind that writes, in any thread, from the very first start on.
+    """Death before the n-th call of each kind that writes, and in the midst of it, from the first start on.
 
     Each time in a new folder. A kind is done as soon as a house outlives its n-th call.
     """
@@ -214,7 +206,9 @@ def kills(
 
 def _outlives(folder: Path, call: str, nth: int) -> bool:
     """One house, killed in its n-th call; True if it outlived all it was told. Broken as `recovered`."""
-    victim, ledger = Small(folder, failing(call, "signal=KILL", str(nth))), Ledger()
+    faults = Faults(folder / "faults")
+    victim, ledger = Small(folder, faults), Ledger()
+    faults.fail(call, KILL_IN_HALF if call in ("write", "pwrite") and nth % 2 else KILL, nth)
     try:
         victim.start()
         outlived = victim.ready() and not told_under(victim, ledger, 1, 25).gone

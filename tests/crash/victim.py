@@ -7,10 +7,10 @@ import os
 import signal
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from tests.crash.faults import Faults
 from tests.crash.items import Item
 
 START_S: Final = 60.0
@@ -30,12 +30,12 @@ class Answer(NamedTuple):
 
 
 class Victim(ABC):
-    """A house whose data lies in `folder`. `before` stands in front of its command (to trace it)."""
+    """A house whose data lies in `folder`, perhaps with `faults`."""
 
-    def __init__(self, folder: Path, before: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, faults: Faults | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.data, self.signer = folder, folder / "data", folder / "signer"
-        self.before = tuple(before)
+        self.faults = faults
         self.process: subprocess.Popen[bytes] | None = None
         self.vkey = ""
 
@@ -65,7 +65,7 @@ class Victim(ABC):
 
     def environment(self) -> dict[str, str]:
         """The environment of its process."""
-        return dict(os.environ)
+        return dict(os.environ) | (self.faults.environment if self.faults else {})
 
     @property
     def words(self) -> Path:
@@ -76,7 +76,7 @@ class Victim(ABC):
         """Start it, without waiting."""
         with self.words.open("ab") as words:
             self.process = subprocess.Popen(
-                [*self.before, *self.command()],
+                self.command(),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=words,
@@ -86,7 +86,7 @@ class Victim(ABC):
             )
 
     def kill(self) -> None:
-        """SIGKILL to it and to whatever traces it, and wait for the end."""
+        """SIGKILL, and wait for the end."""
         if self.process is not None:
             self._signal(signal.SIGKILL)
             self.process.wait()
@@ -117,13 +117,9 @@ class Victim(ABC):
         return self.words.read_text(errors="replace")[-2_000:] if self.words.exists() else ""
 
     def _signal(self, number: signal.Signals) -> None:
-        """To every process of its session: a tracer does not pass signals on."""
         assert self.process is not None
-        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-            if self.before and number == signal.SIGTERM:
-                _to_children(self.process.pid, number)
-            else:
-                os.killpg(self.process.pid, number)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
 
     def _close(self) -> None:
         assert self.process is not None
@@ -131,8 +127,3 @@ class Victim(ABC):
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
-
-
-def _to_children(pid: int, number: signal.Signals) -> None:
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        os.kill(int(child), number)
