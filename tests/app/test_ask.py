@@ -532,6 +532,56 @@ def test_checks_on_the_deployed_commit(house: SmallHouse) -> None:
     ]
 
 
+def test_a_job_is_told_once_where_it_has_a_check(house: SmallHouse) -> None:
+    at = {"repository": REPOSITORY, "sha": SHA}
+    house.tell("job.finished", **at, run="9", job="11", name="build", outcome="success")
+    house.tell("commit.pushed", repository=REPOSITORY, ref="main", after=SHA, commits=[{"sha": SHA}])
+    index = house.deploy("1", commits=named(SHA))
+    assert [(c.name, c.kind) for c in house.deployment(index).checks] == [("build", "job.finished")]
+    house.tell("check.finished", **at, name="build", outcome="success")
+    assert [(c.name, c.kind) for c in house.deployment(index).checks] == [("build", "check.finished")]
+
+
+def test_the_artifact_that_was_published(house: SmallHouse) -> None:
+    index = house.deploy("1", commits=named(SHA), artifact=DIGEST)
+    assert house.deployment(index).published is None
+    told = house.tell(
+        "artifact.published", digest=DIGEST, repository=REPOSITORY, sha=SHA, name="checkout", actor="ada"
+    )
+    found = house.deployment(index).published
+    assert found is not None
+    assert (found.digest, found.sha, found.index, found.source) == (DIGEST, SHA, told, "hub")
+    assert found.actor is not None
+    assert found.actor.login == "ada"
+
+
+def test_an_artifact_of_the_deployed_commit(house: SmallHouse) -> None:
+    house.tell("commit.pushed", repository=REPOSITORY, ref="main", after=SHA, commits=[{"sha": SHA}])
+    index = house.deploy("1", commits=[{"repository": "shop/checkout", "sha": SHA[:9]}])
+    house.tell("artifact.published", digest=DIGEST, repository=REPOSITORY, sha=OTHER)
+    assert house.deployment(index).published is None
+    house.tell("artifact.published", digest="sha256:" + "1" * 64, repository=REPOSITORY, sha=SHA)
+    found = house.deployment(index).published
+    assert found is not None
+    assert (found.digest, house.deployment(index).artifact) == ("sha256:" + "1" * 64, None)
+
+
+def test_within_one_second_steps_stand_as_they_were_told(house: SmallHouse) -> None:
+    first = house.deploy("1", NOON, kind="started")
+    house.deploy("1", NOON + 400, kind="step", name="unpack", source="runner")
+    house.deploy("1", NOON + 300, kind="step", name="health", source="runner")
+    house.deploy("1", NOON)
+    house.deploy("1", NOON - 1000, kind="step", name="late")
+    kinds = [(step.kind.rpartition(".")[2], step.name) for step in house.deployment(first).steps]
+    assert kinds == [
+        ("step", "late"),
+        ("started", None),
+        ("step", "unpack"),
+        ("step", "health"),
+        ("finished", None),
+    ]
+
+
 @pytest.mark.parametrize("key", ["", "x", "-1", "1.5", "99", "9" * 30, "¹", "0 "])
 def test_addresses_of_nothing(house: SmallHouse, key: str) -> None:
     house.deploy("1")
@@ -644,6 +694,7 @@ def test_what_needs_attention(house: SmallHouse) -> None:
         )
     house.tell("x-note")
     house.follow()
+    assert [house.ask.set_aside(most) for most in (2, 3, 9)] == [2, 3, 3]
     rows = house.ask.attention(None, 2)
     assert [(row.index, row.event, row.delivery_id, row.kept) for row in rows] == [
         (2, "star", "d2", False),

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from deploytrail.projections.artifacts import ARTIFACTS, Artifact
 from deploytrail.projections.attention import SET_ASIDE
-from deploytrail.projections.checks import CHECKS
+from deploytrail.projections.checks import CHECKS, called_build
 from deploytrail.projections.people import PEOPLE, Person
 from deploytrail.projections.trail import OPTIONS, TRAIL, TrailEntry
-from tests.projections.telling import MINUTE, NOON, REPOSITORY, SHA, Telling, raw
+from tests.projections.telling import DIGEST, MINUTE, NOON, OTHER, REPOSITORY, SHA, Telling, raw
 
 
 def check(t: Telling, kind: str, at: int = NOON, **fields: Any) -> int:
@@ -39,6 +40,59 @@ def test_a_build_and_a_test_may_share_a_name() -> None:
         CHECKS, where={"repository": REPOSITORY, "sha": SHA}, order="name", descending=False
     )
     assert [(r.family, r.name) for r in rows] == [("build", "build"), ("test", "build"), ("check", "scanner")]
+
+
+def test_jobs_that_are_called_a_build_tell_of_one() -> None:
+    t = Telling()
+    check(t, "job.started", run="9", job="11", name="Build and push", status="queued")
+    check(t, "job.finished", NOON + MINUTE, run="9", job="11", name="Build and push", outcome="success")
+    check(t, "job.finished", run="9", job="12", name="unit tests", outcome="success")
+    t.tell("job.finished", repository=REPOSITORY, run="9", job="13", name="build")
+    rows = t.derived.page(CHECKS, where={"repository": REPOSITORY, "sha": SHA}, order="name")
+    assert [(r.family, r.name, r.outcome) for r in rows] == [("job", "Build and push", "succeeded")]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [
+        ("build", True),
+        ("Build (3.11)", True),
+        ("build-image", True),
+        ("ci / build", True),
+        ("rebuild index", False),
+        ("buildkite", False),
+        ("unit tests", False),
+    ],
+)
+def test_what_is_called_a_build(name: str, is_one: bool) -> None:
+    assert called_build(name) is is_one
+
+
+def test_an_artifact_stands_as_it_was_told_first() -> None:
+    t = Telling()
+    first = t.tell("artifact.published", NOON, digest=DIGEST, name="checkout", source="runner")
+    t.tell(
+        "artifact.published",
+        NOON - MINUTE,
+        digest=DIGEST,
+        name="other",
+        repository=f"https://{REPOSITORY}.git",
+        sha=SHA.upper(),
+        actor="ada",
+        received_at=NOON + MINUTE,
+    )
+    t.tell("artifact.published", digest=DIGEST, repository=REPOSITORY, sha=OTHER, version="9")
+    assert t.get(ARTIFACTS, DIGEST) == Artifact(
+        digest=DIGEST,
+        at=NOON,
+        index=first,
+        source="runner",
+        name="checkout",
+        repository=REPOSITORY,
+        sha=SHA,
+        actor="s_ada",
+        version="9",
+    )
 
 
 def person(t: Telling, login: str) -> Person:

@@ -291,6 +291,10 @@ class Ask:
         """What was set aside."""
         return [each for each in self.aside if below is None or each.index < below][:limit]
 
+    def set_aside(self, most: int) -> int:
+        """How many, at most `most`."""
+        return min(len(self.aside), most)
+
     def entry(self, index: int) -> tuple[Entry, bytes, bytes] | None:
         """One entry, hashed again."""
         rows = self._log.entries(index, index + 1)

@@ -6,12 +6,21 @@ import ast
 import re
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 import deploytrail.web
-from deploytrail.app.views import DeploymentView, TrailRow
+from deploytrail.app.views import (
+    ArtifactView,
+    CellView,
+    CheckView,
+    DeploymentView,
+    EnvironmentView,
+    TrailRow,
+)
+from deploytrail.web.render import log_state
 from deploytrail.web.trail import by_day
 from tests.web import cast
 from tests.web.conftest import Enter, tell
@@ -224,6 +233,62 @@ def test_a_broken_proof_is_never_hidden(house: FakeHouse, enter: Enter) -> None:
     assert "The stored bytes do not match the log" in client.get("/deployments/40").text
 
 
+PUBLISHED = ArtifactView(digest=cast.DIGEST, source="runner", at=cast.NOW, index=39, sha=cast.SHA)
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        ({"checks": []}, "Build none told"),
+        ({}, "Build 1 passed 2 min 10 s"),
+        ({"published": PUBLISHED}, "Build published as 9d1f4ac2…e07b from 4f2c81e"),
+        (
+            {"published": PUBLISHED, "sha": "e" * 40},
+            "Build published as 9d1f4ac2…e07b from 4f2c81e, another commit",
+        ),
+        (
+            {"published": PUBLISHED, "artifact": None},
+            "Build published as 9d1f4ac2…e07b from this commit; which one runs is unknown",
+        ),
+        (
+            {"published": msgspec.structs.replace(PUBLISHED, sha=None)},
+            "Build published as 9d1f4ac2…e07b its commit was not told",
+        ),
+        (
+            {
+                "published": PUBLISHED,
+                "checks": [CheckView(name="image", kind="build.finished", outcome="failed")],
+            },
+            "Build 1 of 1 failed published as 9d1f4ac2…e07b",
+        ),
+        (
+            {"checks": [CheckView(name="Build and push", kind="check.finished", outcome="succeeded")]},
+            "Build 1 passed Tests none told",
+        ),
+        (
+            {"checks": [CheckView(name="build", kind="job.started", status="in_progress")]},
+            "Build 1 running Tests none told",
+        ),
+        (
+            {"checks": [CheckView(name="build", kind="test.finished", outcome="succeeded")]},
+            "Build none told Tests 1 passed",
+        ),
+    ],
+)
+def test_the_path_says_what_is_known_of_the_build(
+    house: FakeHouse, enter: Enter, known: dict[str, Any], said: str
+) -> None:
+    house.ask.deployments["40"] = cast.a_deployment(**known)
+    assert said in text(enter("viewer").get("/deployments/40").text)
+
+
+def test_no_signature_is_claimed_or_denied(house: FakeHouse, enter: Enter) -> None:
+    assert "2 by ada and dina 1 signed" in text(enter("viewer").get("/deployments/40").text)
+    commit = msgspec.structs.replace(cast.a_deployment().commits[1], attribution="asserted")
+    house.ask.deployments["40"] = cast.a_deployment(commits=[commit])
+    assert "1 by dina no signature known" in text(enter("viewer").get("/deployments/40").text)
+
+
 def test_only_administrators_are_offered_to_separate(house: FakeHouse, enter: Enter) -> None:
     assert "Separate this report" not in enter("viewer").get("/deployments/40").text
     answer = enter("administrator").post(
@@ -237,6 +302,59 @@ def test_the_matrix_can_show_differences_only(enter: Enter) -> None:
     client = enter("viewer")
     assert text(client.get("/environments").text).count("Rolled back") == 1
     assert "ledger-api" in client.get("/environments?show=differences").text
+
+
+def many_services(count: int) -> EnvironmentView:
+    """An environment that runs many services, of which every tenth was removed."""
+    cells = [
+        CellView(service=f"service-{n:03}", environment="production", mark="note", word="Removed")
+        if n % 10 == 0
+        else CellView(
+            service=f"service-{n:03}",
+            environment="production",
+            mark="succeeded",
+            word="Running",
+            version="1.0.0",
+            deployment=str(n),
+        )
+        for n in range(count)
+    ]
+    return EnvironmentView(name="production", services=count, cells=cells)
+
+
+def test_hundreds_of_services_are_read_page_by_page(house: FakeHouse, enter: Enter) -> None:
+    house.ask.places = [many_services(300)]
+    client = enter("viewer")
+    seen: list[str] = []
+    path: str | None = "/environments"
+    while path:
+        found = Page(client.get(path).text)
+        seen += [link.removeprefix("/?service=") for link in found.links if "?service=" in link]
+        path = next((link for link in found.links if "after=" in link), None)
+    assert seen == [f"service-{n:03}" for n in range(300) if n % 10]
+    removed = text(client.get("/environments?show=removed").text)
+    assert "service-290" in removed
+    assert "service-291" not in removed
+
+
+def test_a_service_is_found_by_a_part_of_its_name(house: FakeHouse, enter: Enter) -> None:
+    house.ask.places = [many_services(300)]
+    client = enter("viewer")
+    found = Page(client.get("/environments?find=Service-25").text)
+    assert sum("?service=" in link for link in found.links) == 9
+    assert "No service is called so" in client.get("/environments?find=nothing").text
+    odd = Page(client.get("/environments?find=%22%3E%3Cscript%3E").text)
+    assert odd.inline == []
+
+
+@pytest.mark.parametrize(("name", "shown"), [("live", "live"), ("$(reboot)", "NAME"), ("a b", "NAME")])
+def test_a_command_to_copy_never_holds_what_a_shell_reads(
+    house: FakeHouse, enter: Enter, name: str, shown: str
+) -> None:
+    house.ask.places = [EnvironmentView(name=name)]
+    html = enter("administrator").get("/environments").text
+    assert f"environment declare {shown} --class production" in html
+    assert "environment declare" not in enter("viewer").get("/environments").text
 
 
 def test_the_log_page_says_what_can_be_checked_and_how(house: FakeHouse, enter: Enter) -> None:
@@ -264,6 +382,33 @@ def test_the_state_of_the_log_is_at_the_foot_of_every_page(
     assert headline in client.get("/log").text
     assert foot in client.get("/environments").text
     assert foot in client.get("/pulse").text
+
+
+@pytest.mark.parametrize(
+    ("view", "state", "foot"),
+    [
+        ({}, "whole", "Log is whole 60 entries, signed 3 s ago, no witness yet"),
+        ({"size": 63}, "signing", "Log is whole up to entry 59; 3 more being signed, no witness yet"),
+        (
+            {"size": 63, "signed_ms_ago": 11_000},
+            "behind",
+            "Not signed for 11 s 63 entries, 60 of them",
+        ),
+        ({"size": 63, "signed_ms_ago": None}, "behind", "Not signed since the start 63 entries"),
+        ({"signer": "behind"}, "behind", "Not signed for 3 s"),
+        ({"checkpoint_size": None}, "unsigned", "Log is not signed yet"),
+        ({"signer": "refused"}, "refused", "Log is not signed any more"),
+    ],
+)
+def test_the_log_is_called_whole_only_while_it_is_signed_to_its_end(
+    house: FakeHouse, enter: Enter, view: dict[str, Any], state: str, foot: str
+) -> None:
+    found = msgspec.structs.replace(house.ask.log(), **view)
+    house.ask.log = lambda: found  # type: ignore[method-assign]
+    assert log_state(found) == state
+    client = enter("viewer")
+    assert foot in text(client.get("/pulse").text)
+    assert ("The log is whole" in client.get("/log").text) is (state in ("whole", "signing"))
 
 
 def test_an_entry_shows_all_of_its_fields_and_its_bytes(house: FakeHouse, enter: Enter) -> None:

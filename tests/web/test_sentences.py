@@ -316,12 +316,27 @@ SAID: list[tuple[str, dict[str, Any], str]] = [
     (
         "job.started",
         {"fields": {**REPO, "job": "11", "name": "unit", "run": "9"}},
-        "Job unit of shop/checkout started, in run 9",
+        "Job unit of shop/checkout started",
+    ),
+    (
+        "job.started",
+        {"fields": {**REPO, "job": "11", "name": "unit", "run": "9", "status": "queued"}},
+        "Job unit of shop/checkout was queued",
+    ),
+    (
+        "job.started",
+        {"fields": {**REPO, "job": "11", "name": "unit", "run": "9", "status": "waiting"}},
+        "Job unit of shop/checkout waits",
+    ),
+    (
+        "pipeline.started",
+        {"fields": {**REPO, "name": "ci", "run": "9", "sha": SHA, "status": "queued"}, "actor": ADA},
+        "ada queued pipeline ci 9 of shop/checkout on 4f2c81e",
     ),
     (
         "job.finished",
         {"fields": {**REPO, "job": "11", "run": "9", "outcome": "skipped"}},
-        "Job 11 of shop/checkout was skipped, in run 9",
+        "Job 11 of shop/checkout was skipped",
     ),
     ("source.pinged", {"fields": {**REPO}}, "shop-hub said hello for shop/checkout; we can hear it"),
     (
@@ -436,7 +451,24 @@ def test_an_erased_person_is_said_to_be_erased() -> None:
         ({"kind": "deployment.started", "actor": ADA}, "ada started it"),
         ({"kind": "deployment.started"}, "It started"),
         ({"kind": "deployment.step", "name": "migrate", "status": "in_progress"}, "migrate: in progress"),
-        ({"kind": "deployment.finished", "outcome": "failed", "actor": CLEO}, "It ended: failed, by cleo"),
+        (
+            {"kind": "deployment.step", "name": "in_progress", "status": "in_progress", "actor": ADA},
+            "ada reported: in progress",
+        ),
+        ({"kind": "deployment.step", "status": "in_progress"}, "Reported: in progress"),
+        ({"kind": "deployment.finished", "outcome": "failed", "actor": CLEO}, "It failed, reported by cleo"),
+        ({"kind": "deployment.finished", "outcome": "odd"}, "It ended: odd"),
+        ({"kind": "deployment.finished"}, "It ended"),
+        (
+            {"kind": "job.started", "name": "deploy to production", "status": "queued", "actor": ADA},
+            "Job deploy to production: queued",
+        ),
+        ({"kind": "job.started", "name": "deploy", "status": "in_progress"}, "Job deploy: in progress"),
+        ({"kind": "job.started", "name": "deploy"}, "Job deploy: started"),
+        ({"kind": "job.finished", "name": "deploy", "outcome": "succeeded"}, "Job deploy succeeded"),
+        ({"kind": "job.finished", "name": "deploy", "outcome": "timed_out"}, "Job deploy failed"),
+        ({"kind": "job.finished", "name": "deploy", "outcome": "neutral"}, "Job deploy: neutral"),
+        ({"kind": "job.finished", "name": "deploy"}, "Job deploy: ended"),
         ({"kind": "x-canary.moved", "name": "canary"}, "canary"),
     ],
 )

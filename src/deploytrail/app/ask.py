@@ -129,6 +129,10 @@ class Ask:
             for row in rows
         ]
 
+    def set_aside(self, most: int) -> int:
+        """How many deliveries were set aside, counted up to `most`."""
+        return len(self._derived.page(SET_ASIDE, order="index", limit=most))
+
     def entry(self, index: int) -> tuple[Entry, bytes, bytes] | None:
         """One entry, its leaf hash and its bytes. Refused("untrue") if the bytes do not give the hash."""
         rows = self._log.entries(index, index + 1)

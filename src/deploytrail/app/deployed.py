@@ -11,6 +11,7 @@ from deploytrail.app.ports import Derived, Signed
 from deploytrail.app.shown import Opener, Shown, fields
 from deploytrail.app.trails import label, mark_in, proof_of
 from deploytrail.app.views import (
+    ArtifactView,
     CheckView,
     CommitView,
     DeploymentView,
@@ -20,6 +21,7 @@ from deploytrail.app.views import (
     Who,
 )
 from deploytrail.projections import words
+from deploytrail.projections.artifacts import ARTIFACTS, Artifact
 from deploytrail.projections.changes import CHANGES, Change
 from deploytrail.projections.checks import CHECKS, Check
 from deploytrail.projections.commits import COMMITS, Commit
@@ -72,6 +74,7 @@ class Deployed:
         replaced = self._row(row.replaced)
         commits = self._commits(row, replaced)
         checks = self._checks(row)
+        published = self._published(row)
         steps = self._steps(row)
         opened = self._opener.entries(
             [*steps, row.index, *_urls(row.reports)]
@@ -81,14 +84,13 @@ class Deployed:
         changes = self._changes(commits)
         people = self._opener.people(
             _everybody(row, commits, changes, [opened[i] for i in steps if i in opened])
+            | ({published.actor} if published and published.actor else set())
         )
         at = opened.get(row.index)
         size = signed.size if signed else 0
         place = self._derived.get(PLACES, row.environment, row.service)
         proof = proof_of(at, size) if at else "unproven"
-        timeline = sorted(
-            (self._step(row, opened[i], people) for i in steps if i in opened), key=lambda s: (s.at, s.index)
-        )
+        timeline = sorted((self._step(row, opened[i], people) for i in steps if i in opened), key=_in_time)
         return DeploymentView(
             key=row.key,
             service=service_named(row.service, self._derived),
@@ -117,6 +119,7 @@ class Deployed:
             commits_why=commits.why,
             commits_cut=commits.cut,
             checks=[_check(check, opened.get(check.index)) for check in checks],
+            published=_artifact(published, people) if published else None,
             steps=timeline,
             reports=_reports(row.reports),
             url=_url(row.reports, opened),
@@ -209,13 +212,30 @@ class Deployed:
             return []
         repository = repository_of(self._derived, row.repository)[0]
         sha = whole(self._derived, repository, row.sha)
-        return self._derived.page(
+        found = self._derived.page(
             CHECKS,
             where={"repository": repository, "sha": sha},
             order="name",
             descending=False,
             limit=MAX_CHECKS,
         )
+        # Where a job has a check of its own, that says the same.
+        named = {check.name for check in found if check.family != "job"}
+        return [check for check in found if check.family != "job" or check.name not in named]
+
+    def _published(self, row: Deployment) -> Artifact | None:
+        """The artifact that the deployment names; if it names none, the newest built from its commit."""
+        if row.artifact is not None:
+            return self._derived.get(ARTIFACTS, row.artifact)
+        if row.repository is None or row.sha is None:
+            return None
+        repository = repository_of(self._derived, row.repository)[0]
+        sha = whole(self._derived, repository, row.sha)
+        for name in dict.fromkeys((repository, row.repository)):
+            where = {"repository": name, "sha": sha}
+            if found := self._derived.page(ARTIFACTS, where=where, order="at", limit=1):
+                return found[0]
+        return None
 
     def _steps(self, row: Deployment) -> list[int]:
         """The entries of all reports, oldest first."""
@@ -248,7 +268,7 @@ class Deployed:
             duration_ms=number(data, "duration_ms"),
             late_ms=late if late > _LATE else None,
             description=shown.text("description"),
-            url=shown.text("url") or shown.text("log_url"),
+            url=shown.text("log_url") or shown.text("url"),
             fields=fields(data),
         )
 
@@ -304,6 +324,24 @@ def _commit(
         change=number,
         reviewers=[people[who] for who in change.approvers() if who in people] if change else [],
         index=commit.index,
+    )
+
+
+def _in_time(step: StepView) -> tuple[int, int]:
+    """Many sources tell whole seconds: within one second, the order in which it was told says more."""
+    return step.at // 1000, step.index
+
+
+def _artifact(artifact: Artifact, people: dict[str, Who]) -> ArtifactView:
+    return ArtifactView(
+        digest=artifact.digest,
+        source=artifact.source,
+        at=artifact.at,
+        index=artifact.index,
+        name=artifact.name,
+        version=artifact.version,
+        sha=artifact.sha,
+        actor=people.get(artifact.actor) if artifact.actor else None,
     )
 
 

@@ -110,6 +110,19 @@ class CheckView(View, frozen=True, kw_only=True):
     url: str | None = None
 
 
+class ArtifactView(View, frozen=True, kw_only=True):
+    """An artifact that was published: told by `source` in entry `index`, at UTC milliseconds."""
+
+    digest: str
+    source: str
+    at: int
+    index: int
+    name: str | None = None
+    version: str | None = None
+    sha: str | None = None
+    actor: Who | None = None
+
+
 class StepView(View, frozen=True, kw_only=True):
     """One line of a deployment's timeline, oldest first. `late_ms`: reported that much later than it happened."""
 
@@ -143,6 +156,7 @@ class ReportView(View, frozen=True, kw_only=True):
 class DeploymentView(View, frozen=True, kw_only=True):
     """One attempt to make an artifact run, told from all reports about it.
 
+    `published` is the artifact that it names, or one that was built from its commit, if that was told.
     `commits_known` is False when ancestry since `replaced` is unknown; then `commits` holds what the
     reports named and `commits_why` says how to know more.
     """
@@ -174,6 +188,7 @@ class DeploymentView(View, frozen=True, kw_only=True):
     commits_why: str | None = None
     commits_cut: int = 0
     checks: list[CheckView] = []
+    published: ArtifactView | None = None
     steps: list[StepView] = []
     reports: list[ReportView] = []
     url: str | None = None

@@ -6,7 +6,7 @@ reach here, and a rebuilt table equals the live one also after erasures.
 `registry`      every projection in one list, and the fold of one entry into all of them
 `names`         declared services and environments, and what a told name means
 `people`        who was named, where their name can be opened, who was erased
-`commits`       commits, and what each push brought · `changes` · `checks`
+`commits`       commits, and what each push brought · `changes` · `checks` · `artifacts`
 `join`          when two reports are about one deployment, with the reason in words
 `deployments`   reports joined into deployments · `deployment_rows` their rows
 `environments`  what runs where, what it replaced, forward or back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +14,7 @@ from deploytrail.projections.words import outcome
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One check on one commit. `family` is check, build or test: two things may share a name."""
+    """One check on one commit. `family` is check, build, test or job: two things may share a name."""
 
     repository: str
     sha: str
@@ -39,14 +40,23 @@ _FAMILIES: Final = {
     "check.finished": "check",
     "build.finished": "build",
     "test.finished": "test",
+    "job.started": "job",
+    "job.finished": "job",
 }
+# Sources tell of a build as a job or check that is called one: "build", "Build and push", "build-image".
+_BUILD: Final = re.compile(r"(?<![a-z0-9])builds?(?![a-z0-9])", re.ASCII | re.IGNORECASE)
+
+
+def called_build(name: str) -> bool:
+    """Whether a check or job calls itself a build."""
+    return _BUILD.search(name) is not None
 
 
 class Checks:
     """The projection of checks."""
 
     name = "checks"
-    version = 1
+    version = 2
     tables: tuple[Table[Any], ...] = (CHECKS,)
 
     def fold(self, index: int, entry: Entry, rows: Rows) -> None:
@@ -57,6 +67,9 @@ class Checks:
             return
         data, at = entry.data, moment(entry)
         name = text(data, "name") or text(data, "app") or family
+        # Other jobs tell of their checks by themselves.
+        if family == "job" and not called_build(name):
+            return
         known = rows.get(CHECKS, where, commit, family, name)
         if known and (at, index) < (known.at, known.index):
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from deploytrail.facts.entry import Entry
+from deploytrail.projections.artifacts import Artifacts
 from deploytrail.projections.attention import Attention
 from deploytrail.projections.changes import Changes
 from deploytrail.projections.checks import Checks
@@ -22,6 +23,7 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     Commits(),
     Changes(),
     Checks(),
+    Artifacts(),
     Deployments(),
     Environments(),
     Trail(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -11,9 +10,10 @@ from starlette.responses import RedirectResponse, Response
 
 from deploytrail.app.views import CheckView, DeploymentView, Mark, StepView
 from deploytrail.errors import Refused
+from deploytrail.projections.checks import called_build
 from deploytrail.web import numbers, sentences, words
 from deploytrail.web.guard import caller_of
-from deploytrail.web.hostile import shown
+from deploytrail.web.hostile import link, shown
 from deploytrail.web.render import page
 
 
@@ -149,6 +149,8 @@ def _commits_title(view: DeploymentView) -> str:
 
 _COMMITS: Final = Markup("Commits")
 _REVIEW: Final = Markup("Review")
+_BUILD: Final = Markup("Build")
+_TESTS: Final = Markup("Tests")
 
 
 def _stages(view: DeploymentView) -> list[Stage]:
@@ -156,8 +158,8 @@ def _stages(view: DeploymentView) -> list[Stage]:
     return [
         _commit_stage(view),
         _review_stage(view),
-        _check_stage(view, Markup("Build"), ("build",)),
-        _check_stage(view, Markup("Tests"), ("test", "check")),
+        _build_stage(view),
+        _check_stage(_TESTS, [check for check in view.checks if not _is_build(check)]),
         _place_stage(view),
     ]
 
@@ -175,9 +177,16 @@ def _commit_stage(view: DeploymentView) -> Stage:
         _COMMITS,
         "succeeded" if view.commits_known else "unproven",
         first.format(count, words.people(authors)) if authors else Markup("{} named").format(count),
-        Markup("{} signed").format(words.number(signed)) if view.commits_known else Markup("perhaps not all"),
+        _signed(signed, view.commits_known),
         view.commits_known,
     )
+
+
+def _signed(count: int, known: bool) -> Markup:
+    """Most sources do not tell of signatures, so none known is not none."""
+    if not known:
+        return Markup("perhaps not all")
+    return Markup("{} signed").format(words.number(count)) if count else Markup("no signature known")
 
 
 def _review_stage(view: DeploymentView) -> Stage:
@@ -196,8 +205,34 @@ def _review_stage(view: DeploymentView) -> Stage:
     )
 
 
-def _check_stage(view: DeploymentView, name: Markup, kinds: tuple[str, ...]) -> Stage:
-    found = [_check(check) for check in view.checks if check.kind.split(".")[0] in kinds]
+def _is_build(view: CheckView) -> bool:
+    """Whether it tells of a build: by its kind, or a check by what it is called."""
+    return view.kind.startswith(("build.", "job.")) or (
+        view.kind.startswith("check.") and called_build(view.name)
+    )
+
+
+def _build_stage(view: DeploymentView) -> Stage:
+    """A published artifact is a build, whoever told of it; checks that are builds say how it went."""
+    builds = _check_stage(_BUILD, [check for check in view.checks if _is_build(check)])
+    told = view.published
+    if told is None:
+        return builds
+    source = shown(words.sha(told.sha), 40) if told.sha else None
+    first = Markup("published as {}").format(shown(words.digest(told.digest), 40))
+    if told.sha and view.sha and not told.sha.startswith(view.sha) and not view.sha.startswith(told.sha):
+        return Stage(_BUILD, "waiting", first, Markup("from {}, another commit").format(source), False)
+    if view.artifact is None:
+        second = Markup("from this commit; which one runs is unknown")
+        return Stage(_BUILD, "unproven", first, second, False)
+    second = Markup("from {}").format(source) if source else Markup("its commit was not told")
+    if builds.mark in ("failed", "running"):
+        return Stage(_BUILD, builds.mark, builds.first, first, False)
+    return Stage(_BUILD, "succeeded", first, second, source is not None)
+
+
+def _check_stage(name: Markup, checks: list[CheckView]) -> Stage:
+    found = [_check(check) for check in checks]
     if not found:
         return Stage(name, "unproven", Markup("none told"), None, False)
     bad = sum(check.mark == "failed" for check in found)
@@ -230,7 +265,7 @@ def _steps(view: DeploymentView) -> list[Step]:
                 step,
                 words.clock(step.at),
                 other if other != date else None,
-                link(step.url, "open at the source"),
+                link(step.url, "open"),
             )
         )
     return steps
@@ -269,7 +304,7 @@ def _facts(view: DeploymentView) -> list[tuple[str, Markup]]:
     add("Attribution", Markup('<span class="att" data-a="{0}">{0}</span>').format(view.attribution))
     add("Started", words.exact(view.started_at) if view.started_at is not None else None)
     add("Ended", words.exact(view.finished_at) if view.finished_at is not None else None)
-    add("At the source", link(view.url, None))
+    add("Address", link(view.url, None))
     for name, value in sorted(view.labels.items())[:20]:
         found.append((name[:60], shown(value)))
     return found
@@ -300,18 +335,3 @@ def _replaced(view: DeploymentView) -> Markup | None:
     if view.replaced_ran_ms is not None:
         return Markup("{}, ran {}").format(text, words.duration(view.replaced_ran_ms))
     return text
-
-
-def link(url: str | None, text: str | None) -> Markup | None:
-    """A link to a source's page, with its host in plain sight; anything but http and https stays text."""
-    if not url:
-        return None
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable()
-    except ValueError:
-        good = False
-    if not good:
-        return shown(url)
-    label = Markup("{} ({})").format(text, shown(parts.hostname, 60)) if text else shown(url, 80)
-    return Markup('<a href="{}" rel="noopener noreferrer external">{}</a>').format(url, label)

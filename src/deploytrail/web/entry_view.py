@@ -8,11 +8,12 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from deploytrail.facts.entry import Entry
-from deploytrail.web.hostile import shown
+from deploytrail.web.hostile import link, shown
 
 # A long push has hundreds of fields; beyond this the canonical bytes below hold the rest.
 _MOST: Final = 400
 _LIST: Final = 20
+_URLS: Final = ("url", "log_url")
 _PERSON: Final = ("name", "login", "email")
 _ERASED: Final = Markup('<span class="meta">sealed; erased, or never disclosed to us</span>')
 
@@ -67,7 +68,7 @@ def _walk(value: Any, path: str, opened: Mapping[str, Any]) -> Iterator[tuple[st
     """Every field below `value`, each person and each sealed field as one."""
     if isinstance(value, dict):
         if set(value) == {"c"}:
-            yield path, _loose(opened.get(path))
+            yield path, _opened(path, opened.get(path))
         elif str(value.get("id", "")).startswith("s_"):
             yield path, _person(value, path, opened)
         else:
@@ -80,6 +81,13 @@ def _walk(value: Any, path: str, opened: Mapping[str, Any]) -> Iterator[tuple[st
         yield path, _texts(value)
     else:
         yield path, _scalar(value)
+
+
+def _opened(path: str, value: Any) -> Markup:
+    """A sealed value as it opens; the address of a source's own page leads there."""
+    if path.rpartition(".")[2] in _URLS and isinstance(value, str):
+        return link(value, None, 2000) or _loose(value)
+    return _loose(value)
 
 
 def _scalar(value: Any) -> Markup:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import urlsplit
 
 from markupsafe import Markup, escape
 
@@ -64,3 +65,18 @@ def _name(found: re.Match[str]) -> str:
     """The name of what was found; of a tower its first mark and its height."""
     name = f"U+{ord(found.group()[0]):04X}"
     return f"{name} ×{len(found.group())}" if found["tower"] else name
+
+
+def link(url: str | None, text: str | None, limit: int = 80) -> Markup | None:
+    """A link to a source's page, with its host in plain sight; anything but http and https stays text."""
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable()
+    except ValueError:
+        good = False
+    if not good:
+        return shown(url, max(limit, LIMIT))
+    label = Markup("{} ({})").format(text, shown(parts.hostname, 60)) if text else shown(url, limit)
+    return Markup('<a href="{}" rel="noopener noreferrer external">{}</a>').format(url, label)

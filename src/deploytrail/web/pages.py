@@ -7,8 +7,10 @@ functions: the guard runs them on a thread, since asking and rendering block.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -19,7 +21,7 @@ from deploytrail.errors import Refused
 from deploytrail.web import numbers, words
 from deploytrail.web.entry_view import envelope, told
 from deploytrail.web.guard import caller_of
-from deploytrail.web.render import THEMES, fragment, page
+from deploytrail.web.render import THEMES, fragment, log_state, page
 from deploytrail.web.trail import happened
 
 PAGE: Final = 50
@@ -40,36 +42,103 @@ class MatrixCell(NamedTuple):
 
 
 class MatrixLine(NamedTuple):
-    """One service over all environments."""
+    """One service over all environments. `gone`: it was removed wherever it was."""
 
     service: str
     bad: bool
+    gone: bool
     cells: list[tuple[str, MatrixCell | None]]
 
 
+class MatrixChip(NamedTuple):
+    """One choice of what the table shows."""
+
+    name: str
+    href: str
+    current: bool
+
+
+# So many services stand in one table; more are a page further.
+LINES: Final = 100
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,80}", re.ASCII)
+_SHOWS: Final = ("running", "differences", "removed")
+
+
 def environments(request: Request) -> Response:
-    """GET /environments: what runs where."""
+    """GET /environments?show=differences&find=TEXT&after=SERVICE: what runs where."""
     found: list[EnvironmentView] = request.app.state.web.house.ask.environments()
-    differences = request.query_params.get("show") == "differences"
-    services = sorted({cell.service for each in found for cell in each.cells})
-    lines = [_matrix_line(service, found) for service in services]
+    wanted = request.query_params.get("show")
+    shows = wanted if wanted in _SHOWS else _SHOWS[0]
+    find = request.query_params.get("find", "").strip()[:80]
+    after = request.query_params.get("after", "")
+    every = _matrix(found)
+    named = [line for line in every if find.lower() in line.service.lower()]
+    chosen = {show: [line for line in named if _belongs(line, show)] for show in _SHOWS}
+    rest = [line for line in chosen[shows] if line.service > after]
+    more = len(rest) > LINES
     return page(
         request,
         "environments.html",
         here="environments",
         environments=found,
-        services=services,
-        differences=differences,
-        matrix=[line for line in lines if _differs(line)] if differences else lines,
+        services=len(every),
+        find=find,
+        show=shows,
+        chips=_matrix_chips(chosen, shows, find),
+        matrix=rest[:LINES],
+        first_url=_matrix_url(shows, find) if after else None,
+        more_url=_matrix_url(shows, find, rest[LINES - 1].service) if more else None,
+        example=_undeclared(found),
     )
 
 
-def _matrix_line(service: str, found: Iterable[EnvironmentView]) -> MatrixLine:
-    cells = []
-    for each in found:
-        cell = next((cell for cell in each.cells if cell.service == service), None)
-        cells.append((each.name, _matrix_cell(cell) if cell else None))
-    return MatrixLine(service, any(cell and cell.mark == "failed" for _, cell in cells), cells)
+def _undeclared(found: Iterable[EnvironmentView]) -> str | None:
+    """An environment without a class, for a command that people copy: only a name that no shell reads."""
+    names = [each.name for each in found if each.type is None]
+    plain = next((name for name in names if _PLAIN.fullmatch(name)), "NAME")
+    return plain if names else None
+
+
+def _belongs(line: MatrixLine, show: str) -> bool:
+    """Whether a line is among what is shown. What failed is shown in any case but among what is gone."""
+    if show == "removed":
+        return line.gone
+    return not line.gone and (show == "running" or _differs(line))
+
+
+def _matrix_chips(chosen: dict[str, list[MatrixLine]], shows: str, find: str) -> list[MatrixChip]:
+    names = {
+        "running": f"All {words.number(len(chosen['running']))}",
+        "differences": "Differences only",
+        "removed": f"Removed {words.number(len(chosen['removed']))}",
+    }
+    return [
+        MatrixChip(names[show], _matrix_url(show, find), show == shows)
+        for show in _SHOWS
+        if show == shows or chosen[show]
+    ]
+
+
+def _matrix_url(show: str, find: str, after: str = "") -> str:
+    given = {"show": show if show != _SHOWS[0] else "", "find": find, "after": after}
+    query = urlencode({name: value for name, value in given.items() if value})
+    return f"/environments?{query}" if query else "/environments"
+
+
+def _matrix(found: Iterable[EnvironmentView]) -> list[MatrixLine]:
+    """One line for each service, by name."""
+    cells = {each.name: {cell.service: cell for cell in each.cells} for each in found}
+    services = sorted({service for there in cells.values() for service in there})
+    return [_matrix_line(service, cells) for service in services]
+
+
+def _matrix_line(service: str, cells: dict[str, dict[str, CellView]]) -> MatrixLine:
+    here = [
+        (name, _matrix_cell(there[service]) if service in there else None) for name, there in cells.items()
+    ]
+    bad = any(cell and cell.mark == "failed" for _, cell in here)
+    gone = not any(cell and (cell.deployment or cell.label) for _, cell in here)
+    return MatrixLine(service, bad, gone, here)
 
 
 def _matrix_cell(cell: CellView) -> MatrixCell:
@@ -107,14 +176,18 @@ def log(request: Request) -> Response:
     )
 
 
+_LOG_STATES: Final[dict[str, tuple[str, Mark, str]]] = {
+    "refused": ("The log is not signed any more", "failed", "Refused"),
+    "unsigned": ("The log is not signed yet", "waiting", "Not signed"),
+    "behind": ("The log is behind with signing", "waiting", "Behind"),
+}
+
+
 def _log_state(view: LogView) -> tuple[str, Mark, str]:
-    if view.signer == "refused":
-        return "The log is not signed any more", "failed", "Refused"
-    if view.checkpoint_size is None:
-        return "The log is not signed yet", "waiting", "Not signed"
-    if view.signer == "behind":
-        return "The log is behind with signing", "waiting", "Behind"
-    count = words.plural(view.checkpoint_size, "entry is", "entries are")
+    how = log_state(view)
+    if how in _LOG_STATES:
+        return _LOG_STATES[how]
+    count = words.plural(view.checkpoint_size or 0, "entry is", "entries are")
     return f"The log is whole: {count} signed", "succeeded", "Signed"
 
 

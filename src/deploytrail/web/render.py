@@ -20,6 +20,8 @@ THEMES: Final = ("light", "dark", "system")
 # The state of the log at the foot of every page is at most this old, in milliseconds.
 _FRESH: Final = 1000
 _MANY: Final = 100
+# What is recorded is signed within a second or two; after this long, in milliseconds, it is late.
+_PATIENCE: Final = 10_000
 
 
 class Pulse:
@@ -47,8 +49,20 @@ class Pulse:
         """Count what is set aside, if there are entries since it was counted last."""
         size = self._house.ask.projected()
         if size != self._counted:
-            self._aside = len(self._house.ask.attention(below=None, limit=_MANY))
+            self._aside = self._house.ask.set_aside(_MANY)
             self._counted = size
+
+
+def log_state(log: LogView) -> str:
+    """How the log stands: refused, unsigned, behind, signing (for a moment), or whole."""
+    if log.signer == "refused":
+        return "refused"
+    if log.checkpoint_size is None:
+        return "unsigned"
+    late = log.signed_ms_ago is None or log.signed_ms_ago > _PATIENCE
+    if log.signer != "signed" or (log.size > log.checkpoint_size and late):
+        return "behind"
+    return "signing" if log.size > log.checkpoint_size else "whole"
 
 
 def environment() -> Environment:
@@ -68,7 +82,7 @@ def environment() -> Environment:
         duration=words.duration, number=words.number, bytes=words.size,
         sha=words.sha, digest=words.digest, root=words.root,
         person=words.person, people=words.people, plural=words.plural,
-        sentence=sentences.sentence, step=sentences.step, deployment_path=sentences.deployment_path,
+        sentence=sentences.sentence, step=sentences.step, deployment_path=sentences.deployment_path, log_state=log_state,
     )  # fmt: skip
     made.globals.update(ago=words.ago, when=words.when)
     return made

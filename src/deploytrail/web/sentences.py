@@ -28,6 +28,7 @@ _ENDED: Final = {
     **dict.fromkeys(("changes_requested", "request_changes"), "changes"),
     **dict.fromkeys(("rejected", "reject", "refused"), "rejected"),
     **dict.fromkeys(("requested", "waiting", "pending"), "requested"),
+    **dict.fromkeys(("queued",), "queued"),
     **dict.fromkeys(("commented", "comment"), "commented"),
     **dict.fromkeys(("dismissed",), "dismissed"),
 }
@@ -271,6 +272,16 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
         "Pipeline {run_name:a} of {repository:b} started on {sha:i}",
         "Pipeline {run_name:a} of {repository:b} started",
     ),
+    "pipeline.started/queued": (
+        "{actor:b} queued pipeline {run_name:a} of {repository:b} on {sha:i}",
+        "Pipeline {run_name:a} of {repository:b} was queued on {sha:i}",
+        "Pipeline {run_name:a} of {repository:b} was queued",
+    ),
+    "pipeline.started/requested": (
+        "{actor:b} asked for pipeline {run_name:a} of {repository:b} on {sha:i}",
+        "Pipeline {run_name:a} of {repository:b} was asked for on {sha:i}",
+        "Pipeline {run_name:a} of {repository:b} was asked for",
+    ),
     "pipeline.finished": (
         "Pipeline {run_name:a} of {repository:b} ended on {sha:i}: {outcome}",
         "Pipeline {run_name:a} of {repository:b} ended",
@@ -285,15 +296,17 @@ SENTENCES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "pipeline.finished/cancelled": ("Pipeline {run_name:a} of {repository:b} was cancelled",),
     "pipeline.finished/skipped": ("Pipeline {run_name:a} of {repository:b} was skipped",),
-    "job.started": ("Job {job_name:a} of {repository:b} started, in run {run}",),
+    "job.started": ("Job {job_name:a} of {repository:b} started",),
+    "job.started/queued": ("Job {job_name:a} of {repository:b} was queued",),
+    "job.started/requested": ("Job {job_name:a} of {repository:b} waits",),
     "job.finished": (
-        "Job {job_name:a} of {repository:b} ended, in run {run}: {outcome}",
-        "Job {job_name:a} of {repository:b} ended, in run {run}",
+        "Job {job_name:a} of {repository:b} ended: {outcome}",
+        "Job {job_name:a} of {repository:b} ended",
     ),
-    "job.finished/good": ("Job {job_name:a} of {repository:b} succeeded, in run {run}",),
-    "job.finished/bad": ("Job {job_name:a} of {repository:b} failed, in run {run}",),
-    "job.finished/cancelled": ("Job {job_name:a} of {repository:b} was cancelled, in run {run}",),
-    "job.finished/skipped": ("Job {job_name:a} of {repository:b} was skipped, in run {run}",),
+    "job.finished/good": ("Job {job_name:a} of {repository:b} succeeded",),
+    "job.finished/bad": ("Job {job_name:a} of {repository:b} failed",),
+    "job.finished/cancelled": ("Job {job_name:a} of {repository:b} was cancelled",),
+    "job.finished/skipped": ("Job {job_name:a} of {repository:b} was skipped",),
     "source.pinged": (
         "{source:b} said {hello:a} for {repository:b}; we can hear it",
         "{source:b} said {hello:a}; we can hear it",
@@ -612,8 +625,8 @@ def step(view: StepView) -> Markup:
     return Markup(pattern).format(
         actor=_bold(view.actor),
         name=shown((view.name or "a step").replace("_", " ")),
-        status=shown((view.status or "").replace("_", " ")),
-        outcome=shown((view.outcome or "").replace("_", " ")),
+        status=shown((view.status or "started").replace("_", " ")),
+        outcome=shown((view.outcome or "ended").replace("_", " ")),
         source=Markup("<b>{}</b>").format(shown(view.source)),
     )
 
@@ -627,12 +640,23 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
     "deployment.started": ("{actor} started it", "It started"),
     "deployment.step": ("{name}, by {actor}", "{name}"),
     "deployment.step/status": ("{name}: {status}, by {actor}", "{name}: {status}"),
-    "deployment.finished": ("It ended, by {actor}", "It ended"),
-    "deployment.finished/outcome": ("It ended: {outcome}, by {actor}", "It ended: {outcome}"),
+    "deployment.step/told": ("{actor} reported: {status}", "Reported: {status}"),
+    "deployment.finished": ("It ended, reported by {actor}", "It ended"),
+    "deployment.finished/outcome": ("It ended: {outcome}, reported by {actor}", "It ended: {outcome}"),
+    "deployment.finished/good": ("It succeeded, reported by {actor}", "It succeeded"),
+    "deployment.finished/bad": ("It failed, reported by {actor}", "It failed"),
+    "deployment.finished/cancelled": ("It was cancelled, reported by {actor}", "It was cancelled"),
     "deployment.reviewed": (
         "{source} said that {actor} reviewed it: {outcome}",
         "{source} said that it was reviewed: {outcome}",
     ),
+    # Whoever set a pipeline off did not do each of its jobs.
+    "job.started": ("Job {name}: {status}",) * 2,
+    "job.finished": ("Job {name}: {outcome}",) * 2,
+    "job.finished/good": ("Job {name} succeeded",) * 2,
+    "job.finished/bad": ("Job {name} failed",) * 2,
+    "job.finished/cancelled": ("Job {name} was cancelled",) * 2,
+    "job.finished/skipped": ("Job {name} was skipped",) * 2,
     "reports.separated": ("{actor} separated a report", "A report was separated"),
     "": ("{name}, by {actor}", "{name}"),
 }
@@ -640,9 +664,11 @@ _STEPS: Final[dict[str, tuple[str, str]]] = {
 
 def _step_pattern(view: StepView) -> str:
     key = view.kind
-    if key == "deployment.step" and view.status and view.status != view.name:
-        key = "deployment.step/status"
-    if key == "deployment.finished" and view.outcome:
-        key = "deployment.finished/outcome"
-    with_actor, without = _STEPS.get(key, _STEPS[""])
+    if key == "deployment.step" and view.status:
+        same = view.name is None or view.name.replace("_", " ") == view.status.replace("_", " ")
+        key = "deployment.step/told" if same else "deployment.step/status"
+    if key in ("deployment.finished", "job.finished") and view.outcome:
+        key = f"{key}/{ended(view.outcome)}"
+        key = key if key in _STEPS else f"{view.kind}/outcome"
+    with_actor, without = _STEPS.get(key, _STEPS.get(view.kind, _STEPS[""]))
     return with_actor if view.actor else without

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -19,9 +19,12 @@ from deploytrail.web.render import fragment, page
 PAGE: Final = 50
 # New entries are fetched at most this many at a time; beyond it the page is loaded again.
 NEW: Final = 200
+_LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 OUTCOMES: Final = ("succeeded", "failed", "cancelled")
 _FILTERS: Final = ("service", "environment", "actor", "kind", "outcome")
 _NAMES: Final = {"actor": "Actor", "kind": "What"}
+# What somebody does: where nobody is named, the line says so. A test or a check has no actor to miss.
+_ACTS: Final = ("commit.", "ref.", "release.", "change.", "deployment.", "control.", "service.removed")
 
 
 class Line(NamedTuple):
@@ -73,7 +76,8 @@ def show(request: Request) -> Response:
         newest_url=f"/?{query}" if query else "/",
         older_url=_older(query, found.older),
         young=_young(found, wanted, below),
-        public_url=request.app.state.web.settings.public_url,
+        public_url=request.app.state.web.settings.public_url.rstrip("/"),
+        local=urlsplit(request.app.state.web.settings.public_url).hostname in _LOCAL,
     )
 
 
@@ -117,7 +121,9 @@ def happened(row: TrailRow) -> int:
 def _line(row: TrailRow, now: int | None) -> Line:
     """A line with its time of day, or with its date when `now` is given."""
     at = happened(row)
-    attributed = row.actor is not None or row.attribution == "unknown"
+    attributed = row.actor is not None or (
+        row.attribution == "unknown" and row.kind.startswith((*_ACTS, "environment.changed"))
+    )
     return Line(
         row, at, words.clock(at) if now is None else words.short_date(at, now), attributed, _under(row, at)
     )

@@ -102,9 +102,14 @@ def when(ms: int, now: int) -> Markup:
 
 
 def duration(ms: int) -> str:
-    """How long something took, in at most two units: 1 min 52 s."""
+    """How long something took, in at most two units: 1 min 52 s.
+
+    Most sources tell whole seconds, so that none at all means less than one.
+    """
+    if ms <= 0:
+        return "under 1 s"
     if ms < SECOND:
-        return f"{max(ms, 0)} ms"
+        return f"{ms} ms"
     units = ((DAY, "day", "days"), (HOUR, "h", "h"), (MINUTE, "min", "min"), (SECOND, "s", "s"))
     parts = []
     for size, one, many in units:
