@@ -42,10 +42,10 @@ class Clock:
 class Rooms:
     """Log, keyring and recorder in a folder; the recorder is started by whoever needs it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: bytes = b"k" * 32) -> None:
         self.folder, self.chance, self.clock = folder, Chance(), Clock()
         self.log = SqlLog(folder / "trail.db")
-        self.vault = Vault(b"k" * 32, self.chance)
+        self.vault = Vault(key, self.chance)
         self.keyring = SqlKeyring(folder / "keys.db", self.vault)
         self.persons = Persons(self.keyring, self.vault, self.chance)
         self.recorder = Recorder(self.log, self.persons, Disclose(self.log, self.keyring, self.log))

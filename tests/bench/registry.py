@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.bench import append, canonical, fold, receive, seal, tiles, verify
+from tests.bench import append, canonical, fold, import_http, pages, receive, seal, tiles, verify
 from tests.bench.figure import Benchmark
 
 BENCHMARKS: Final[tuple[Benchmark, ...]] = (
@@ -15,4 +15,6 @@ BENCHMARKS: Final[tuple[Benchmark, ...]] = (
     tiles.BENCHMARK,
     verify.BENCHMARK,
     seal.BENCHMARK,
+    import_http.BENCHMARK,
+    pages.BENCHMARK,
 )

@@ -13,17 +13,20 @@ from tests.bench.house import draft
 from tests.bench.measure import crowd, percentile
 from tests.bench.registry import BENCHMARKS
 
-# Those that start the real server have a test in tests/crash, where it is started anyway.
-ALONE = [benchmark for benchmark in BENCHMARKS if benchmark.name not in ("import", "pages")]
+# Those that start the real server.
+SLOW = ("import", "pages")
+EACH = [
+    pytest.param(one, id=one.name, marks=[pytest.mark.slow] if one.name in SLOW else []) for one in BENCHMARKS
+]
 
 
-@pytest.mark.parametrize("benchmark", ALONE, ids=lambda benchmark: benchmark.name)
+@pytest.mark.parametrize("benchmark", EACH)
 def test_benchmark_tells_figures_as_lines_of_json(benchmark: Benchmark) -> None:
     figures = list(benchmark.run(Sizes(entries=300, seconds=0.02)))
     assert figures
     for figure in figures:
         read = json.loads(line(figure))
-        assert read["name"].split(".")[0] == benchmark.name
+        assert read["name"].replace(".", " ").split()[0] == benchmark.name
         assert read["figure"] > 0
         assert read["unit"]
         assert read["durability"]
