@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
@@ -48,7 +48,7 @@ from deploytrail.intake.registry import SOURCES
 from deploytrail.notary.file_signer import FileSigner
 from deploytrail.store.derived_sql import SqlDerived
 from deploytrail.store.folder import Folder, Mark, write_private
-from deploytrail.store.inspected import InspectedLog, InspectedRows
+from deploytrail.store.inspected import InspectedKeys, InspectedLog, InspectedRows
 from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
 from deploytrail.store.sqlite import affected
@@ -56,6 +56,8 @@ from deploytrail.web.control import control
 from deploytrail.web.serve import Doors
 from deploytrail.web.settings import WebSettings
 from deploytrail.web.site import site
+
+T = TypeVar("T")
 
 diagnostics: Final = logging.getLogger("deploytrail")
 
@@ -93,12 +95,12 @@ class Rooms:
         with ExitStack() as stack:
             self.mark, self.new = _mark(folder, settings, self._chance)
             settled = self.mark if self.new else folder.mark()
-            self._log = SqlLog(folder.trail)
+            self._log = _opened(folder.trail, SqlLog)
             stack.callback(self._log.close)
             key = folder.key() or self._first(lambda: folder.new_key(self._chance), "house.key")
             self._vault = Vault(key, self._chance)
             self.mark = _keyed(self.mark, self._vault)
-            self._keyring = SqlKeyring(folder.keys, self._vault)
+            self._keyring = _opened(folder.keys, lambda path: SqlKeyring(path, self._vault))
             stack.callback(self._keyring.close)
             self._derived = SqlDerived(folder.derived, follow.TABLES)
             stack.callback(self._derived.close)
@@ -187,6 +189,7 @@ class Rooms:
             administer=administer,
             erase=self._erase,
             rebuild=self._rebuild,
+            read_again=receiver.read_again,
             vkey=lambda: sealer.vkey,
             address=self.settings.address,
         )
@@ -247,6 +250,14 @@ class Rooms:
                 # The next round may do better; without rounds nothing old would ever be forgotten.
                 diagnostics.exception("sweeping broke")
             self._stop.wait(_SWEEP)
+
+
+def _opened(path: Path, open_: Callable[[Path], T]) -> T:
+    """What `open_` opens; a refusal names the file."""
+    try:
+        return open_(path)
+    except Refused as refusal:
+        raise Refused(refusal.code, f"{path} cannot be opened. {refusal.words}") from None
 
 
 def _gone(what: str, folder: Folder, mark: Mark) -> NoReturn:
@@ -398,14 +409,15 @@ def inspect(given: Mapping[str, Any], everything: bool, progress: Callable[..., 
     if mark is None:
         raise Refused("not-found", f"There is no house in {folder.path}.")
     signer = Path(mark.signer)
-    vkey = FileSigner(signer, mark.origin).vkey
+    vkey = FileSigner.verifier_key(signer, mark.origin)
     with ExitStack() as stack:
         beside = None
         if everything:
             vault = Vault(folder.key() or _gone("house.key", folder, mark), SystemChance())
             keyring = SqlKeyring(folder.keys, vault, write=False)
             stack.callback(keyring.close)
-            beside = Beside(keyring, vault, InspectedRows(folder.derived, follow.TABLES))
+            rows, keys = InspectedRows(folder.derived, follow.TABLES), InspectedKeys(folder.keys)
+            beside = Beside(keyring, vault, rows, keys)
         log = InspectedLog(folder.trail)
         yield from fsck(log, vkey, lambda: FileSigner(signer, mark.origin).last(), beside, progress)
 

@@ -21,6 +21,7 @@ from deploytrail.app.access import Operator
 from deploytrail.app.administer import Administer
 from deploytrail.app.erase import Erase, Erased
 from deploytrail.app.follow import Follower
+from deploytrail.app.kept import open_kept
 from deploytrail.app.mentions import Mentions
 from deploytrail.app.tiles import TileReader
 from deploytrail.app.vault import decrypt
@@ -127,7 +128,7 @@ class Erasing(RealHouse):
                 except Refused:
                     continue
         for _, raw, _ in self.log.deliveries():
-            yield self.receiver.body_of(raw)
+            yield open_kept(raw, self.vault).body
         for row in self.log.rows("session"):
             if row["name"]:
                 yield self.vault.open(b64decode(row["name"]), f"session {row['id']}")

@@ -383,6 +383,18 @@ def test_what_was_set_aside_has_its_event_and_its_id(house: Path, harm: str) -> 
     assert set(wrong(judge(house))) == {14}
 
 
+def test_a_second_body_under_one_id_is_no_fault_as_long_as_the_first_is_there(house: Path) -> None:
+    with closing(RealHouse(house)) as again:
+        first = again.deliver("star", {"a": 1}, 900).result(timeout=10)
+        second = again.deliver("star", {"a": 2}, 900).result(timeout=10)
+        again.settle()
+    assert (first.status, second.status) == ("set_aside", "set_aside")
+    assert wrong(judge(house)) == {}
+    with raw(house, "trail.db") as connection:
+        connection.execute("UPDATE delivery SET id_mac = NULL WHERE idx = ?", (first.indices[0],))
+    assert "no other delivery came under that id" in wrong(judge(house))[14]
+
+
 def test_a_removed_delivery_is_found(house: Path) -> None:
     with raw(house, "trail.db") as connection:
         index = connection.execute("SELECT idx FROM delivery WHERE id = 7").fetchone()[0]

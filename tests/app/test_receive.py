@@ -11,8 +11,10 @@ import msgspec
 import pytest
 
 from deploytrail.app.disclose import Disclose
+from deploytrail.app.kept import open_kept
 from deploytrail.app.persons import Persons
-from deploytrail.app.receive import Receipt, Receiver
+from deploytrail.app.ports import RawDelivery
+from deploytrail.app.receive import Again, Receipt, Receiver
 from deploytrail.app.record import Recorder
 from deploytrail.app.vault import Vault
 from deploytrail.errors import Refused
@@ -26,6 +28,11 @@ from tests.projections.telling import NOON
 
 WAIT = 20
 SECRET = b"secret"
+SOURCES = {
+    "hub": ("plain", [b"old", SECRET]),
+    "hub-2": ("plain", [b"old", SECRET]),
+    "odd": ("unheard-of", [SECRET]),
+}
 
 
 def read_plainly(delivery: Delivery) -> Reading:
@@ -44,6 +51,7 @@ class Plain:
     """A source whose reading can be put in the place of the plain one."""
 
     kind = "plain"
+    headers = ("x-event",)
 
     def __init__(self) -> None:
         self.reads: Callable[[Delivery], Any] = read_plainly
@@ -64,6 +72,7 @@ class House:
     def __init__(self) -> None:
         self.log, self.clock, self.source = MemoryLog(), Clock(), Plain()
         keyring, vault = MemoryKeyring(), Vault(b"k" * 32, Chance())
+        self.vault = vault
         self.recorder = Recorder(
             self.log, Persons(keyring, vault, Chance()), Disclose(self.log, keyring, self.log)
         )
@@ -75,7 +84,7 @@ class House:
             self.clock,
             Chance(),
             {"plain": self.source},
-            lambda name: {"hub": ("plain", [b"old", SECRET]), "odd": ("unheard-of", [SECRET])}.get(name),
+            SOURCES.get,
         )
 
     def send(self, body: bytes | dict[str, Any], **headers: str) -> Receipt:
@@ -102,6 +111,10 @@ def house() -> Iterator[House]:
     made.recorder.stop()
 
 
+def opened(house: House, raw: RawDelivery) -> bytes:
+    return open_kept(raw, house.vault).body
+
+
 def body(*facts: str, id: str | None = "d1") -> dict[str, Any]:
     return {"id": id, "facts": [[f"run:{name}", name] for name in facts]}
 
@@ -112,12 +125,12 @@ def test_a_delivery_becomes_facts_and_its_body_is_kept(house: House) -> None:
     [(_, raw, first)] = list(house.log.deliveries())
     assert first == 0
     assert sent not in raw.sealed
-    assert house.receiver.body_of(raw) == sent
+    assert opened(house, raw) == sent
     assert (raw.event, raw.received_at) == ("deployment", NOON)
     assert house.entry(0).delivery == house.entry(1).delivery
     altered = raw._replace(sealed=raw.sealed[:-1] + bytes([raw.sealed[-1] ^ 1]))
     with pytest.raises(Refused) as refusal:
-        house.receiver.body_of(altered)
+        opened(house, altered)
     assert refusal.value.code == "untrue"
 
 
@@ -131,14 +144,11 @@ def test_ids_from_deliveries_do_not_stand_in_clear(house: House) -> None:
     assert house.log.find("hub", id) == 0
     # The same report in another delivery is still known again.
     assert house.send(body("a", id="d2") | {"more": 1}) == Receipt("repeat", [0])
-    again = house.receiver.read_again(
-        Delivery(source="hub", headers={}, body=json.dumps(body("a")).encode(), received_at=1), "plain"
-    )
-    assert [one.id for one in again.drafts] == [id]
-    elsewhere = house.receiver.read_again(
-        Delivery(source="b", headers={}, body=json.dumps(body("a")).encode(), received_at=1), "plain"
-    )
-    assert [one.id for one in elsewhere.drafts] != [id]
+    # Another source's report of this name is another one.
+    sent = json.dumps(body("a")).encode()
+    receipt = house.receiver.receive("hub-2", {"secret": "secret"}, sent).result(WAIT)
+    assert receipt == Receipt("recorded", [1])
+    assert house.entry(1).id != id
 
 
 def test_repeats_are_known(house: House) -> None:
@@ -246,7 +256,7 @@ def test_whatever_a_source_does_an_authentic_delivery_is_kept(
     assert said in aside["reason"]
     assert aside["size"] == len(sent)
     [(_, raw, _)] = list(house.log.deliveries())
-    assert house.receiver.body_of(raw) == sent
+    assert opened(house, raw) == sent
     assert house.send(sent) == Receipt("repeat", receipt.indices)
 
 
@@ -330,3 +340,60 @@ def test_a_house_that_stopped_refuses(house: House) -> None:
     refusal = house.receiver.receive("hub", {"secret": "secret"}, b'{"facts":[]}').exception(WAIT)
     assert isinstance(refusal, Refused)
     assert refusal.code == "unavailable"
+
+
+# Reading again.
+
+
+def test_what_was_set_aside_is_read_again_after_an_upgrade(house: House) -> None:
+    house.source.reads = raises(Unreadable("not yet", event="deployment", delivery_id="d1"))
+    aside = house.send(body("a", "b"), **{"x-event": "deployment", "authorization": "never kept"})
+    assert house.receiver.read_again() == Again(0, 1)
+    seen: list[Delivery] = []
+
+    def upgraded(delivery: Delivery) -> Reading:
+        seen.append(delivery)
+        return read_plainly(delivery)
+
+    house.source.reads = upgraded
+    house.clock.at += 1000
+    assert house.receiver.read_again() == Again(1, 0)
+    [delivery] = seen
+    assert (dict(delivery.headers), delivery.received_at) == ({"x-event": "deployment"}, NOON)
+    facts = [house.entry(1), house.entry(2)]
+    assert [fact.data["deployment"] for fact in facts] == ["a", "b"]
+    assert {fact.delivery for fact in facts} == {house.entry(aside.indices[0]).delivery}
+    # Again does no harm, and a later delivery of the same reports repeats them.
+    assert house.receiver.read_again() == Again(0, 0)
+    assert house.send(body("a", id="d9")) == Receipt("repeat", [1])
+    assert house.log.head().size == 3
+
+
+def test_facts_without_ids_are_read_again_only_once(house: House) -> None:
+    def nameless(delivery: Delivery) -> Reading:
+        drafts = [msgspec.structs.replace(one, id=None) for one in read_plainly(delivery).drafts]
+        return Reading(event="deployment", delivery_id="d1", drafts=drafts)
+
+    house.source.reads = raises(Unreadable("not yet", event="deployment", delivery_id="d1"))
+    house.send(body("a", "b"))
+    house.source.reads = nameless
+    assert house.receiver.read_again() == Again(1, 0)
+    assert house.receiver.read_again() == Again(0, 0)
+    assert house.log.head().size == 3
+
+
+def test_what_contradicts_stays_aside(house: House) -> None:
+    house.send({"id": "d1", "facts": [["run:1", "first"]]})
+    house.send({"id": "d1", "facts": [["run:9", "under a taken id"]]})
+    house.send({"id": "d2", "facts": [["run:1", "second"]]})
+    assert house.receiver.read_again() == Again(0, 1)
+    assert house.log.head().size == 3
+
+
+def test_altered_or_foreign_kept_bytes_are_named(house: House) -> None:
+    house.source.reads = raises(Unreadable("not yet", event="deployment"))
+    house.send(b"{}")
+    [(_, raw, _)] = list(house.log.deliveries())
+    with pytest.raises(Refused) as refusal:
+        open_kept(raw._replace(source="other"), house.vault)
+    assert refusal.value.code == "untrue"

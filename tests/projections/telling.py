@@ -49,6 +49,7 @@ def body(
     received_at: int | None = None,
     attribution: Any = "authenticated",
     labels: dict[str, str] | None = None,
+    delivery: str | None = None,
     **fields: Any,
 ) -> bytes:
     """The bytes of an entry. `at` is told; without it only the time of receipt is known."""
@@ -65,6 +66,7 @@ def body(
         actor=Person(login=actor, bot=bot) if actor else None,
         attribution=attribution if actor else "unknown",
         labels=labels,
+        delivery=delivery,
     )
     return seal(draft, subject_of, random).entry
 

@@ -147,6 +147,18 @@ def test_what_was_set_aside() -> None:
     )
 
 
+def test_what_was_set_aside_is_no_more_once_it_was_read() -> None:
+    t = Telling()
+    fields = {"size": 12, "reason": "unknown event", "event": "star"}
+    t.tell("delivery.set_aside", delivery="one", commitment="one", **fields)
+    t.tell("delivery.set_aside", delivery="two", commitment="two", **fields)
+    t.tell("x-note", delivery="elsewhere")
+    assert t.get(SET_ASIDE, 0) is not None
+    t.tell("x-note", delivery="one")
+    t.tell("x-note", delivery="one")
+    assert (t.get(SET_ASIDE, 0), t.get(SET_ASIDE, 1) is not None) == (None, True)
+
+
 def trail(t: Telling, index: int) -> TrailEntry:
     found = t.get(TRAIL, index)
     assert found is not None

@@ -28,6 +28,7 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from deploytrail.app.disclose import Disclose
+from deploytrail.app.kept import open_kept
 from deploytrail.app.mentions import Mentions
 from deploytrail.app.persons import Persons
 from deploytrail.app.ports import Blob, Chance, Clock, Disclosures, Keyring, Log, RawDelivery, Registry
@@ -38,7 +39,7 @@ from deploytrail.facts.canonical import normal
 from deploytrail.facts.draft import Draft, Person
 from deploytrail.facts.entry import read
 from deploytrail.facts.kinds import SubjectErased
-from deploytrail.facts.sealing import NOBODY, SALT, Opened, from_bytes, to_bytes
+from deploytrail.facts.sealing import NOBODY, Opened, from_bytes, to_bytes
 
 HOUSE: Final = "house"
 _WAIT: Final = 30
@@ -413,8 +414,7 @@ class _Work:
 
     def _in_body(self, raw: RawDelivery) -> bool:
         try:
-            key = self._house._vault.open(raw.key, "delivery key")
-            body = decrypt(key, raw.sealed, raw.source)[SALT:]
+            body = open_kept(raw, self._house._vault).body
         except Refused:
             # Nobody can read it, and nobody can say that it does not mention the person.
             return True

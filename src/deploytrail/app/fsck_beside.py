@@ -18,13 +18,14 @@ import msgspec
 
 from deploytrail.app.follow import FOLLOWING, Following
 from deploytrail.app.judging import Unshown, answer, told
-from deploytrail.app.ports import Derived, Inspected, InspectedDerived, InspectedKeys, Keyring
+from deploytrail.app.kept import open_kept
+from deploytrail.app.ports import Derived, Inspected, InspectedDerived, InspectedKeys, Keyring, RawDelivery
 from deploytrail.app.vault import KEY, Vault, decrypt
 from deploytrail.evidence.check import Check, Faults
 from deploytrail.facts import times
 from deploytrail.facts.entry import Entry, read
 from deploytrail.facts.kinds import body_of
-from deploytrail.facts.sealing import NOBODY, SALT, Plan, commitment, from_bytes, plan_of, sealed_paths
+from deploytrail.facts.sealing import NOBODY, Plan, commitment, from_bytes, plan_of, sealed_paths
 from deploytrail.projections.reading import persons
 from deploytrail.projections.registry import fold_all, versions
 
@@ -348,6 +349,8 @@ class _Deliveries:
         self._met = bytearray(len(runs))
         # Commitments of runs that go on later, from the first entry of each.
         self._committed: set[str] = set()
+        # Keyed hashes of ids that an earlier delivery must have come under.
+        self._nameless: dict[bytes, str] = {}
 
     def all(self, faults: Faults) -> str:
         """Check 14."""
@@ -359,6 +362,7 @@ class _Deliveries:
             except Exception as error:
                 faults.add(f"Delivery {row[0]}: {told(error)}")
             self._entries.tell(min(count, self._entries.size), "deliveries")
+        self._namesakes(faults)
         for place, met in enumerate(self._met):
             index, name = self._runs[place]
             if not met and name not in self._committed:
@@ -366,6 +370,15 @@ class _Deliveries:
         if not self._entries.whole:
             raise Unshown("Not shown for the entries that are missing or cannot be read.")
         return f"Deliveries looked at: {count:,}."
+
+    def _namesakes(self, faults: Faults) -> None:
+        """Whoever has no id of its own came under that of another delivery, which must be there."""
+        if self._nameless:
+            for _, _, _, id_mac, *_ in self._entries.log.delivery_rows():
+                if isinstance(id_mac, bytes):
+                    self._nameless.pop(id_mac, None)
+        for name in self._nameless.values():
+            faults.add(f"{name} has no keyed hash of its id, and no other delivery came under that id.")
 
     def _one(
         self,
@@ -426,16 +439,18 @@ class _Deliveries:
         told_id = first.data.get("delivery_id")
         if isinstance(told_id, str) and len(told_id) < 500:
             expected = self._vault.mac("delivery id", str(source).encode(), told_id.encode())
-            if id_mac != expected:
+            if id_mac is None:
+                # Another delivery must have come under this id before.
+                self._nameless[expected] = name
+            elif id_mac != expected:
                 faults.add(f"{name}: the keyed hash of its id is not that of the id in its entry.")
 
     def _body(
         self, faults: Faults, name: str, first: Entry, source: str, mac: bytes, key: bytes, sealed: bytes
     ) -> None:
-        opened = decrypt(self._vault.open(key, "delivery key"), sealed, source)
-        salt, body = opened[:SALT], opened[SALT:]
-        hash = hashlib.sha256(body)
-        committed = commitment(salt, "delivery", hash.hexdigest())
+        kept = open_kept(RawDelivery(source, mac, None, 0, "", key, sealed), self._vault)
+        hash = hashlib.sha256(kept.body)
+        committed = commitment(kept.salt, "delivery", hash.hexdigest())
         if committed != _base64(first.delivery):
             faults.add(f"{name}: its body is not what its entry commits to.")
         if mac != self._vault.mac("delivery", source.encode(), hash.digest()):

@@ -13,6 +13,7 @@ import msgspec
 
 from deploytrail.app.access import Grant, Operator, may
 from deploytrail.app.administer import Administer, Made
+from deploytrail.app.receive import Again
 from deploytrail.errors import Refused
 from deploytrail.facts import times
 
@@ -95,10 +96,12 @@ class Operate:
         administer: Administer,
         erase: Erasing,
         rebuild: Callable[[], int],
+        read_again: Callable[[], Again],
         vkey: Callable[[], str],
         address: str,
     ) -> None:
         self.administer, self.erase, self.rebuild = administer, erase, rebuild
+        self.read_again = read_again
         self.vkey, self.address = vkey, address
 
     def do(self, name: str, given: bytes, login: str) -> dict[str, Any]:
@@ -145,6 +148,11 @@ def _create_token(house: Operate, by: Operator, form: TokenForm) -> dict[str, An
     return _shown(made)
 
 
+def _read_again(house: Operate, by: Operator, form: Nothing) -> dict[str, Any]:
+    again = house.read_again()
+    return {"read": again.read, "aside": again.aside}
+
+
 def _list_tokens(house: Operate, by: Operator, form: Nothing) -> dict[str, Any]:
     return {"tokens": [_listed(grant) for grant in house.administer.tokens()]}
 
@@ -185,6 +193,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "key show": Command("open", Nothing, _key),
     "link": Command("administer", Nothing, _link),
     "source add": Command("administer", SourceForm, _add_source),
+    "source read-again": Command("administer", Nothing, _read_again),
     "token create": Command("administer", TokenForm, _create_token),
     "token list": Command("administer", Nothing, _list_tokens),
     "token revoke": Command("administer", IdForm, _revoke_token),

@@ -212,6 +212,10 @@ class Disclosures(Protocol):
         """
 
 
+class Archive(Log, Disclosures, Protocol):
+    """The log and what lies beside it, in one store."""
+
+
 class Registry(Protocol):
     """Small ephemeral tables that the house administers: sources, secrets, tokens, links, sessions."""
 
@@ -360,7 +364,7 @@ class InspectedDerived(Protocol):
         """The stored values of every row of a table, in the order of its key."""
 
     def again(self) -> AbstractContextManager[tuple[Derived, InspectedDerived]]:
-        """An empty derivation in a place of its own, gone afterwards, and a view of it to enter once filled."""
+        """An empty derivation in a place of its own, gone afterwards, and a view of it once filled."""
 
 
 # Keys.

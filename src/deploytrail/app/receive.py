@@ -12,15 +12,17 @@ from base64 import b32encode, b64encode
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from deploytrail.app.ports import Chance, Clock, Disclosures, Placed, RawDelivery
+from deploytrail.app.kept import Kept, keep, open_kept
+from deploytrail.app.ports import Archive, Chance, Clock, Placed, RawDelivery
 from deploytrail.app.record import Recorder
-from deploytrail.app.vault import KEY, Vault, decrypt, encrypt
+from deploytrail.app.vault import KEY, Vault
 from deploytrail.errors import Refused
 from deploytrail.facts.draft import Draft
+from deploytrail.facts.entry import read
 from deploytrail.facts.kinds import DeliverySetAside
 from deploytrail.facts.sealing import SALT, commitment
 from deploytrail.intake.delivery import Delivery, Reading, Source, Unreadable
@@ -32,6 +34,8 @@ _ITS_FAULT: Final = frozenset({"bad-input", "too-large", "forbidden", "conflict"
 _CLEAR: Final = 500
 _ID_BYTES: Final = 16
 
+_ASIDE: Final = "delivery.set_aside"
+
 Status = Literal["recorded", "set_aside", "repeat"]
 
 
@@ -40,6 +44,13 @@ class Receipt(msgspec.Struct, frozen=True):
 
     status: Status
     indices: list[int]
+
+
+class Again(NamedTuple):
+    """What came of reading anew: deliveries `read` this time, and those still set `aside`."""
+
+    read: int
+    aside: int
 
 
 class Receiver:
@@ -51,14 +62,14 @@ class Receiver:
     def __init__(
         self,
         recorder: Recorder,
-        disclosures: Disclosures,
+        archive: Archive,
         vault: Vault,
         clock: Clock,
         chance: Chance,
         sources: Mapping[str, Source],
         source_of: Callable[[str], tuple[str, list[bytes]] | None],
     ) -> None:
-        self._recorder, self._kept, self._vault = recorder, disclosures, vault
+        self._recorder, self._archive, self._vault = recorder, archive, vault
         self._clock, self._chance = clock, chance
         self._sources, self._source_of = sources, source_of
         self._lock = threading.Lock()
@@ -83,19 +94,51 @@ class Receiver:
         delivery = Delivery(source=name, headers=headers, body=body, received_at=self._clock.now())
         self._authenticate(source, delivery, secrets)
         mac = self._vault.mac("delivery", name.encode(), hashlib.sha256(body).digest())
-        known = self._kept.seen(mac)
+        known = self._archive.seen(mac)
         if known is not None:
             return _done(Receipt("repeat", [known]))
-        return self._record(delivery, mac, self._read(source, delivery))
+        return self._record(source, delivery, mac, self._read(source, delivery))
 
-    def read_again(self, delivery: Delivery, kind: str) -> Reading:
-        """Read a kept delivery anew, after an upgrade: the same fact has the same id as the first time."""
-        return self._read(self._sources[kind], delivery)
+    def read_again(self) -> Again:
+        """Read anew what was set aside and is still kept, after an upgrade; safe to repeat. Blocking."""
+        again = aside = 0
+        for _, raw, index in self._archive.deliveries():
+            first = read(self._archive.entries(index, index + 1)[0].body)
+            if first.kind != _ASIDE or first.delivery is None:
+                continue
+            if raw.id_mac is None and "delivery_id" in first.data:
+                # It came under another's id and was set aside for that, not because it could not be read.
+                continue
+            outcome = self._told_again(self._drafts_again(raw, first.delivery))
+            again += outcome == "recorded"
+            aside += outcome == "set_aside"
+        return Again(again, aside)
 
-    def body_of(self, raw: RawDelivery) -> bytes:
-        """The bytes of a kept delivery. Refused("untrue") if they were altered."""
-        key = self._vault.open(raw.key, "delivery key")
-        return decrypt(key, raw.sealed, raw.source)[SALT:]
+    def _told_again(self, drafts: Sequence[Draft]) -> Status:
+        try:
+            placed = self._recorder.record(drafts).result() if drafts else []
+        except Refused as refusal:
+            if refusal.code not in _ITS_FAULT:
+                raise
+            return "set_aside"
+        if not placed:
+            return "set_aside"
+        return "repeat" if all(one.repeat for one in placed) else "recorded"
+
+    def _drafts_again(self, raw: RawDelivery, name: str) -> list[Draft]:
+        configured = self._source_of(raw.source)
+        source = self._sources.get(configured[0]) if configured else None
+        if source is None:
+            return []
+        kept = open_kept(raw, self._vault)
+        delivery = Delivery(
+            source=raw.source, headers=kept.headers, body=kept.body, received_at=raw.received_at
+        )
+        drafts = self._read(source, delivery).drafts
+        return [
+            msgspec.structs.replace(draft, delivery=name, id=draft.id or self._id(raw.source, f"{name}/{n}"))
+            for n, draft in enumerate(drafts)
+        ]
 
     def _authenticate(self, source: Source, delivery: Delivery, secrets: Sequence[bytes]) -> None:
         try:
@@ -137,16 +180,19 @@ class Receiver:
         """
         if draft.id is None:
             return draft
-        mac = self._vault.mac("fact id", source.encode(), draft.id.encode())[:_ID_BYTES]
-        return msgspec.structs.replace(draft, id="k_" + b32encode(mac).decode().rstrip("=").lower())
+        return msgspec.structs.replace(draft, id=self._id(source, draft.id))
 
-    def _record(self, delivery: Delivery, mac: bytes, reading: Reading) -> Future[Receipt]:
+    def _id(self, source: str, text: str) -> str:
+        mac = self._vault.mac("fact id", source.encode(), text.encode())[:_ID_BYTES]
+        return "k_" + b32encode(mac).decode().rstrip("=").lower()
+
+    def _record(self, source: Source, delivery: Delivery, mac: bytes, reading: Reading) -> Future[Receipt]:
         id_mac = None
         if reading.delivery_id:
             id_mac = self._vault.mac("delivery id", delivery.source.encode(), reading.delivery_id.encode())
         salt = self._chance.bytes(SALT)
         name = b64encode(commitment(salt, "delivery", hashlib.sha256(delivery.body).hexdigest())).decode()
-        raw = self._raw(delivery, reading, mac, id_mac, salt)
+        raw = self._raw(source, delivery, reading, mac, id_mac, salt)
         result: Future[Receipt] = Future()
         result.set_running_or_notify_cancel()
 
@@ -178,17 +224,25 @@ class Receiver:
         return result
 
     def _raw(
-        self, delivery: Delivery, reading: Reading, mac: bytes, id_mac: bytes | None, salt: bytes
+        self,
+        source: Source,
+        delivery: Delivery,
+        reading: Reading,
+        mac: bytes,
+        id_mac: bytes | None,
+        salt: bytes,
     ) -> RawDelivery:
-        key = self._chance.bytes(KEY)
+        headers = {name: delivery.headers[name] for name in source.headers if name in delivery.headers}
+        kept = Kept(salt, headers, delivery.body)
+        key, sealed = keep(kept, delivery.source, self._chance.bytes(KEY), self._vault, self._chance)
         return RawDelivery(
             source=delivery.source,
             mac=mac,
             id_mac=id_mac,
             received_at=delivery.received_at,
             event=reading.event,
-            key=self._vault.seal(key, "delivery key"),
-            sealed=encrypt(key, salt + delivery.body, delivery.source, self._chance),
+            key=key,
+            sealed=sealed,
         )
 
     def _aside(self, delivery: Delivery, reading: Reading, reason: str, name: str) -> Draft:
@@ -200,7 +254,7 @@ class Receiver:
             delivery_id=reading.delivery_id,
         )
         return Draft(
-            kind="delivery.set_aside",
+            kind=_ASIDE,
             body=body,
             source=delivery.source,
             received_at=delivery.received_at,

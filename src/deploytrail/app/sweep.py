@@ -14,7 +14,8 @@ KEEP_MS: Final = 30 * 24 * 3600 * 1000
 
 class Sweep:
     """One round ends expired links, sessions and tokens, destroys raw bodies that are old enough, and
-    finishes erasures that a crash broke off."""
+    finishes erasures that a crash broke off.
+    """
 
     def __init__(self, administer: Administer, erase: Erase, disclosures: Disclosures, clock: Clock) -> None:
         self._administer, self._erase = administer, erase

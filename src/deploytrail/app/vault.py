@@ -30,7 +30,9 @@ def decrypt(key: bytes, sealed: bytes, about: str) -> bytes:
     try:
         return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], about.encode())
     except (InvalidTag, ValueError):
-        raise Refused("untrue", "Something sealed does not open: it was altered, or its key is another.") from None
+        raise Refused(
+            "untrue", "Something sealed does not open: it was altered, or its key is another."
+        ) from None
 
 
 class Vault:

@@ -307,12 +307,15 @@ def erase(world: World, who: str, ground: str, yes: bool, house: Settings, json:
     if sys.stdin.isatty() and not yes:
         click.confirm(f"Erase {shown.plain(who)} for good?", abort=True, err=True)
     answer = _operate(world, house, "erase", who=who, ground=ground)
-    _say(
-        answer,
-        json,
-        f"Erased {answer['subject']}: {answer['entries']:,} entries, "
-        f"{answer['deliveries']:,} raw deliveries. Every proof still holds.",
+    words = (
+        f"Erased {answer['subject']}: what {answer['entries']:,} entries disclosed, {answer['redacted']:,} "
+        f"mentions by others, {answer['deliveries']:,} raw deliveries. Every proof still holds."
     )
+    if answer["linked"]:
+        words += f"\nErased along, known under the same address: {', '.join(answer['linked'])}."
+    if answer["namesakes"]:
+        words += f"\nLeft alone, called the same: {', '.join(answer['namesakes'])}. Erase each if it is them."
+    _say(answer, json, words)
     return 0
 
 
@@ -363,6 +366,18 @@ def admin_source_add(
     if answer["secret"]:
         words += f"\nIts secret, shown once: {answer['secret']}"
     _say(answer, json, words)
+    return 0
+
+
+@admin_source.command("read-again")
+@_needs("administer")
+@_opens()
+@_json
+@click.pass_obj
+def admin_source_read_again(world: World, house: Settings, json: bool) -> int:
+    """Read again what was set aside and is still kept, after an upgrade."""
+    answer = _operate(world, house, "source read-again")
+    _say(answer, json, f"Deliveries read now: {answer['read']:,}; still set aside: {answer['aside']:,}.")
     return 0
 
 

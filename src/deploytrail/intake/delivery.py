@@ -46,9 +46,10 @@ class Unreadable(Refused):
 
 
 class Source(Protocol):
-    """One kind of source."""
+    """One kind of source. `headers`: lower-case names of those by which it reads, none that authenticates."""
 
     kind: str
+    headers: tuple[str, ...]
 
     def authenticate(self, delivery: Delivery, secrets: Sequence[bytes]) -> None:
         """Refused("unauthenticated") unless the delivery is signed with one of the live secrets."""

@@ -49,19 +49,15 @@ class FileSigner:
         """
         self._folder = folder
         self._origin = origin
-        try:
-            seed = (folder / "key").read_bytes()
-        except FileNotFoundError:
-            raise Refused(
-                "not-found",
-                f"The signer of this log is not in {folder}. Bring it back, or name another with --signer.",
-            ) from None
-        if len(seed) != _SEED:
-            raise Refused("untrue", f"The signer's key in {folder} is damaged. Bring back an intact copy.")
-        self._key = SigningKey.from_seed(origin, seed)
+        self._key = _key(folder, origin)
         self._record = self._read()
         # Whether the folder may hold a record that a power cut would take away again.
         self._unflushed = self._record is not None
+
+    @staticmethod
+    def verifier_key(folder: Path, origin: str) -> str:
+        """The verifier key alone, whatever the record is like. Refused as opening the signer, for its key."""
+        return _key(folder, origin).verifier.vkey()
 
     @classmethod
     def create(cls, folder: Path, origin: str, chance: Chance) -> FileSigner:
@@ -189,6 +185,19 @@ def _said(folder: Path) -> Iterator[None]:
         raise Refused(
             "unavailable", f"The signer cannot write to {folder} ({error.strerror}); nothing was signed."
         ) from error
+
+
+def _key(folder: Path, origin: str) -> SigningKey:
+    try:
+        seed = (folder / "key").read_bytes()
+    except FileNotFoundError:
+        raise Refused(
+            "not-found",
+            f"The signer of this log is not in {folder}. Bring it back, or name another with --signer.",
+        ) from None
+    if len(seed) != _SEED:
+        raise Refused("untrue", f"The signer's key in {folder} is damaged. Bring back an intact copy.")
+    return SigningKey.from_seed(origin, seed)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -23,20 +23,31 @@ class SetAside(msgspec.Struct, frozen=True):
     delivery_id: str | None = None
 
 
+class Aside(msgspec.Struct, frozen=True):
+    """Which entry set the delivery of this commitment aside."""
+
+    commitment: str
+    index: int
+
+
 SET_ASIDE: Final = Table("set_aside", SetAside, ("index",))
+_ASIDE: Final = Table("aside", Aside, ("commitment",))
 
 
 class Attention:
     """The projection of what needs attention."""
 
     name = "attention"
-    version = 1
-    tables: tuple[Table[Any], ...] = (SET_ASIDE,)
+    version = 2
+    tables: tuple[Table[Any], ...] = (SET_ASIDE, _ASIDE)
 
     def fold(self, index: int, entry: Entry, rows: Rows) -> None:
-        """Take in a delivery that was set aside."""
+        """Take in a delivery that was set aside; take it out again once it could be read."""
         if entry.kind != "delivery.set_aside":
+            self._read(entry, rows)
             return
+        if entry.delivery is not None:
+            rows.put(_ASIDE, Aside(entry.delivery, index))
         rows.put(
             SET_ASIDE,
             SetAside(
@@ -49,3 +60,10 @@ class Attention:
                 delivery_id=text(entry.data, "delivery_id"),
             ),
         )
+
+    def _read(self, entry: Entry, rows: Rows) -> None:
+        """A fact of a delivery that was set aside before."""
+        aside = rows.get(_ASIDE, entry.delivery) if entry.delivery is not None else None
+        if aside is not None:
+            rows.drop(SET_ASIDE, aside.index)
+            rows.drop(_ASIDE, aside.commitment)

@@ -216,7 +216,7 @@ class SqlLog:
         while True:
             query = sa.select(delivery).where(delivery.c.id > after, delivery.c.key.is_not(None))
             with reading(self._readers) as tx:
-                rows = tx.execute(query.order_by(delivery.c.id).limit(50)).all()
+                rows = tx.execute(query.order_by(delivery.c.id).limit(8)).all()
             if not rows:
                 return
             yield from ((row.id, _raw(row), row.idx) for row in rows)

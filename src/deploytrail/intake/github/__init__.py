@@ -64,6 +64,7 @@ class GitHub:
     """The source of kind "github"."""
 
     kind: str = "github"
+    headers: tuple[str, ...] = ("x-github-event", "x-github-delivery", "content-type")
 
     def authenticate(self, delivery: Delivery, secrets: Sequence[bytes]) -> None:
         """Check X-Hub-Signature-256 over the raw body against every live secret, in constant time.
