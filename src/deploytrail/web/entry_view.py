@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -33,8 +34,17 @@ def told(entry: Entry, opened: Mapping[str, Any]) -> Pairs:
         found.append((path.removeprefix("data."), value))
     for name in ("labels", "free", "unknown"):
         if getattr(entry, name) is not None:
-            found.append((_NAMES[name], _loose(opened.get(name))))
+            found.append((_NAMES[name], _loose(_unquoted(opened.get(name)))))
     return found
+
+
+def _unquoted(value: Any) -> Any:
+    """Free data is kept as its JSON text; of a mere text that is the text itself, without escapes."""
+    try:
+        inner = json.loads(value) if isinstance(value, str) else None
+    except ValueError:
+        return value
+    return inner if isinstance(inner, str) else value
 
 
 _NAMES: Final = {"labels": "labels", "free": "free data", "unknown": "unknown fields"}

@@ -82,7 +82,8 @@ def environment() -> Environment:
         duration=words.duration, number=words.number, bytes=words.size,
         sha=words.sha, digest=words.digest, root=words.root,
         person=words.person, people=words.people, plural=words.plural,
-        sentence=sentences.sentence, step=sentences.step, deployment_path=sentences.deployment_path, log_state=log_state,
+        sentence=sentences.sentence, step=sentences.step, deployment_path=sentences.deployment_path,
+        log_state=log_state,
     )  # fmt: skip
     made.globals.update(ago=words.ago, when=words.when)
     return made
