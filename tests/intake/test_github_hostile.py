@@ -335,7 +335,8 @@ def test_mutated_samples_seal_or_are_unreadable(one: Any, random: Random, other:
         if choice == len(MUTATIONS):
             del holder[path[-1]]
         elif choice > len(MUTATIONS):
-            holder[path[-1]] = other
+            # A copy: the same object put inside itself would be a circle, which JSON cannot say.
+            holder[path[-1]] = copy.deepcopy(other)
         else:
             holder[path[-1]] = MUTATIONS[choice](random, holder[path[-1]])
     read(one.event, json.dumps(body).encode("utf-8", "surrogatepass"))

@@ -17,7 +17,6 @@ from deploytrail.facts import told
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "ledger_to_facts.py"
-HISTORIES = ROOT.parent / "shared" / "histories"
 SHA = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -257,20 +256,3 @@ def test_the_command_ends_with_one_sentence_for_a_file_that_is_not_there(tmp_pat
     assert done.returncode == 2
     assert "none.jsonl" in done.stderr
     assert done.stderr.count("\n") == 1
-
-
-def test_every_record_of_the_real_histories_is_told() -> None:
-    """The real files lie beside the checkout; without them the loop is empty."""
-    for file in sorted(HISTORIES.glob("*.jsonl.gz")):
-        with gzip.open(file) as lines:
-            records = list(lines)
-        told_records = told_facts = 0
-        seen = set()
-        for fact in ledger.convert(records, ledger.stem(file.name)):
-            draft = parsed(fact)
-            assert draft.unknown is None
-            seen.add(draft.id)
-            told_facts += 1
-            told_records += len(fact["commits"]) if fact["kind"] == "commit.pushed" else 1
-        assert told_records == len(records)
-        assert len(seen) == told_facts
