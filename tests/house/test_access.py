@@ -41,6 +41,7 @@ ARGUMENTS = {
     "erase": ("ada@example.org", "--yes"),
     "admin link": (),
     "admin source add": ("github", "hub"),
+    "admin source read-again": (),
     "admin token create": ("--role", "viewer", "--name", "looker"),
     "admin token list": (),
     "admin token revoke": ("t_1",),
