@@ -15,7 +15,7 @@ import pytest
 from deploytrail.app import record as recording
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.persons import Persons
-from deploytrail.app.ports import Differs, Placed, Submission
+from deploytrail.app.ports import Damaged, Differs, Placed, Submission
 from deploytrail.app.record import Recorder
 from deploytrail.app.vault import Vault
 from deploytrail.errors import Refused
@@ -26,6 +26,7 @@ from deploytrail.store.log_memory import MemoryLog
 from deploytrail.store.log_sql import SqlLog
 from tests.app.small_house import Chance, draft
 from tests.projections.telling import NOON
+from tests.store import faults
 
 WAIT = 20
 
@@ -264,6 +265,67 @@ def test_every_acknowledgement_is_true_whatever_fails() -> None:
     ids = house.ids()
     assert len(ids) == len(set(ids))
     assert all(ids[index] == id for id, index in acknowledged.items())
+
+
+@pytest.mark.parametrize("fault", ["lost", "kept"])
+def test_a_failing_flush_closes_the_house_and_reopening_recovers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    injected = faults.install(monkeypatch)
+    log = SqlLog(tmp_path / "log.db")
+    house = House(log)
+    house.tell(fact("a"))
+    injected.commits = [fault]
+    assert house.refused(fact("b")).code == "unavailable"
+    # The disk answers again, and yet nothing is acknowledged before a restart.
+    assert house.refused(fact("c")).words == house.recorder.closed
+    house.recorder.stop()
+    log.close()
+    again = House(SqlLog(tmp_path / "log.db"))
+    assert again.tell(fact("a"), fact("b")) == [Placed(0, True), Placed(1, fault == "kept")]
+    assert again.tell(fact("c")) == [Placed(2, False)]
+    assert again.ids() == ["a", "b", "c"]
+    again.recorder.stop()
+    again.log.close()
+
+
+def test_a_full_disk_acknowledges_nothing_and_heals_without_a_restart(tmp_path: Path) -> None:
+    log = SqlLog(tmp_path / "log.db")
+    house = House(log)
+    driver: Any = log._writing._engine.raw_connection().driver_connection
+    driver.execute("PRAGMA max_page_count=40")
+    futures = house.recorder.record_each([fact(str(n), url="x" * 9_000) for n in range(2_000)])
+    refusals = [each.exception(WAIT) for each in futures]
+    assert {each.code for each in refusals if isinstance(each, Refused)} == {"unavailable"}
+    assert house.recorder.closed is None
+    assert log.head().size == refusals.count(None) < 2_000
+    driver.execute("PRAGMA max_page_count=100000")
+    places = [
+        each.result(WAIT)
+        for each in house.recorder.record_each([fact(str(n), url="x" * 9_000) for n in range(2_000)])
+    ]
+    assert sum(not place.repeat for place in places) == 2_000 - refusals.count(None)
+    assert len(set(house.ids())) == log.head().size == 2_000
+    house.recorder.stop()
+    log.close()
+
+
+def test_a_keyring_that_fails_closes_the_house_too(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(found: Any) -> None:
+        raise Damaged("the disk of the keyring failed")
+
+    house.tell(fact("a", actor="ada"))
+    monkeypatch.setattr(house.keyring, "learn", fail)
+    assert house.refused(fact("b", actor="ben")).code == "unavailable"
+    assert house.recorder.closed == "the disk of the keyring failed"
+    assert house.refused(fact("c", actor="ada")).code == "unavailable"
+    assert house.ids() == ["a"]
+
+
+def test_nobody_new_is_made_up_for_what_is_not_recorded(house: House) -> None:
+    house.recorder.closed = "closed"
+    house.refused(fact("a", actor="ada"))
+    assert house.keyring.subjects() == []
 
 
 def test_an_unexpected_error_answers_everybody() -> None:

@@ -185,7 +185,7 @@ class Disclosures(Protocol):
         """Put a shorter disclosure in the place of the one for the same entry and subject."""
 
     def erase_disclosures(self, subject: str) -> int:
-        """Delete all of a subject; how many. The bytes are gone from the files on return (see `scrub`)."""
+        """Delete all of a subject; how many. `scrub` takes the bytes out of the files."""
 
     def seen(self, mac: bytes) -> int | None:
         """The first entry of a delivery with this keyed hash, so a repeat; None if never seen."""

@@ -103,7 +103,7 @@ class Recorder:
         The future refuses with "conflict" (a guard was touched, or the same id told something else), "busy",
         "unavailable", or what sealing refuses; never with anything but Refused.
         """
-        sealed = self._persons.seal_each(drafts)
+        sealed = self._sealed(drafts)
         pending = tuple(one for one in sealed if isinstance(one, Pending))
         refusal = next((one for one in sealed if isinstance(one, Refused)), None)
         submission = Submission(pending, tuple(unless_touched), since, delivery)
@@ -112,7 +112,7 @@ class Recorder:
 
     def record_each(self, drafts: Sequence[Draft]) -> list[Future[Placed]]:
         """Record drafts that stand alone, as `record` does for one."""
-        sealed = self._persons.seal_each(drafts)
+        sealed = self._sealed(drafts)
         return self._hand_in(
             [one if isinstance(one, Refused) else Submission((one,)) for one in sealed], alone=True
         )
@@ -125,6 +125,21 @@ class Recorder:
         """
         with self._appending:
             pass
+
+    def _sealed(self, drafts: Sequence[Draft]) -> Sequence[Pending | Refused]:
+        # Nobody new is made up for what is not recorded anyway.
+        if (shut := self._shut()) is not None:
+            return [shut] * len(drafts)
+        sealed = self._persons.seal_each(drafts)
+        damage = next((one for one in sealed if isinstance(one, Damaged)), None)
+        if damage is not None:
+            self._damaged(damage.words)
+        return sealed
+
+    def _shut(self) -> Refused | None:
+        if self.closed is not None:
+            return Refused("unavailable", self.closed)
+        return Refused("unavailable", _ENDED) if self._ended else None
 
     def _hand_in(self, told: Sequence[Submission | Refused], *, alone: bool) -> list[Future[Any]]:
         futures: list[Future[Any]] = []
@@ -141,14 +156,12 @@ class Recorder:
             self._changed.notify_all()
         # Without the lock, since those who listen for the answer may hand in more.
         for future, refusal in refused:
-            future.set_exception(refusal)
+            future.set_exception(Refused(refusal.code, refusal.words))
         return futures
 
     def _put(self, submission: Submission, future: Future[Any], alone: bool) -> Refused | None:
-        if self.closed is not None:
-            return Refused("unavailable", self.closed)
-        if self._ended:
-            return Refused("unavailable", _ENDED)
+        if (shut := self._shut()) is not None:
+            return shut
         size = _bytes(submission)
         full = len(self._waiting) >= MAX_WAITING or self._weight + size > MAX_WAITING_BYTES
         if full and self._waiting:
@@ -192,10 +205,8 @@ class Recorder:
                     raise Refused("unavailable", self.closed)
                 answers = self._log.append([self._cleared(one.submission) for one in batch], self._differs)
         except Damaged as damage:
-            # After a failed flush nobody knows what the disk holds: stop acknowledging, let a restart look.
-            self.closed = damage.words
             answers = [damage] * len(batch)
-            self._tell_damage(damage.words)
+            self._damaged(damage.words)
         except Refused as refusal:
             answers = [refusal] * len(batch)
         except Exception as error:
@@ -215,7 +226,9 @@ class Recorder:
         entries = tuple(map(self._persons.without_erased, submission.entries))
         return submission._replace(entries=entries)
 
-    def _tell_damage(self, words: str) -> None:
+    def _damaged(self, words: str) -> None:
+        """After a failed flush nobody knows what the disk holds: record no more, let a restart look."""
+        self.closed = words
         tell, self.on_damage = self.on_damage, None
         if tell is not None:
             _call(tell, words)
