@@ -404,11 +404,12 @@ def write_link(given: Mapping[str, Any], url: str) -> Path:
 
 def inspect(given: Mapping[str, Any], everything: bool, progress: Callable[..., None]) -> Iterator[Check]:
     """The checks of fsck over a house, whether its server runs or not."""
-    folder = Folder(config.settings_of(given).data)
+    settings = config.settings_of(given)
+    folder = Folder(settings.data)
     mark = folder.mark()
     if mark is None:
         raise Refused("not-found", f"There is no house in {folder.path}.")
-    signer = Path(mark.signer)
+    signer = settings.signer or Path(mark.signer)
     vkey = FileSigner.verifier_key(signer, mark.origin)
     with ExitStack() as stack:
         beside = None
