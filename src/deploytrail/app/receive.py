@@ -35,6 +35,7 @@ _CLEAR: Final = 500
 _ID_BYTES: Final = 16
 
 _ASIDE: Final = "delivery.set_aside"
+_content: Final = msgspec.json.Encoder(order="deterministic")
 
 Status = Literal["recorded", "set_aside", "repeat"]
 
@@ -174,16 +175,19 @@ class Receiver:
             return Reading(event="unknown", reason=f"the source could not read it ({type(error).__name__})")
 
     def _hidden(self, draft: Draft, source: str) -> Draft:
-        """A draft under a keyed hash of its id, which a source makes from what a delivery holds.
+        """A draft under a keyed hash of its id, which a source makes from what a delivery holds, and of what
+        it says.
 
-        So nothing of it stands in the entry, and the same report in two deliveries is still known again.
+        So nothing of the id stands in the entry, the same report in two deliveries is known again, and one
+        that says something else is recorded too: who sends deliveries cannot tell a correction otherwise.
         """
         if draft.id is None:
             return draft
-        return msgspec.structs.replace(draft, id=self._id(source, draft.id))
+        told = msgspec.structs.replace(draft, received_at=0, delivery=None)
+        return msgspec.structs.replace(draft, id=self._id(source, draft.id, _content.encode(told)))
 
-    def _id(self, source: str, text: str) -> str:
-        mac = self._vault.mac("fact id", source.encode(), text.encode())[:_ID_BYTES]
+    def _id(self, source: str, text: str, content: bytes = b"") -> str:
+        mac = self._vault.mac("fact id", source.encode(), text.encode(), content)[:_ID_BYTES]
         return "k_" + b32encode(mac).decode().rstrip("=").lower()
 
     def _record(self, source: Source, delivery: Delivery, mac: bytes, reading: Reading) -> Future[Receipt]:
