@@ -109,7 +109,7 @@ function get(base: string): Fetch {
     // What the house serves now is checked, not what this browser keeps from before.
     const answer = await fetch(base + path, { cache: "reload" }).catch(() => null);
     if (!answer) throw new Missing(`${base}${path} could not be fetched: the house is out of reach.`);
-    if (!answer.ok) throw new Missing(`${base}${path} could not be fetched: the house answered ${answer.status}.`);
+    if (!answer.ok) throw await refused(answer, base + path);
     return new Uint8Array(await answer.arrayBuffer());
   };
 }
@@ -130,4 +130,11 @@ function remember(origin: string, size: number, root: string): void {
   } catch {
     // Storage may be closed: then nothing is remembered.
   }
+}
+
+// Where the house itself finds that its bytes are not what was recorded, that is the verdict.
+async function refused(answer: Response, path: string): Promise<Error> {
+  const problem = (await answer.json().catch(() => null)) as { code?: unknown; detail?: unknown } | null;
+  if (problem?.code === "untrue" && typeof problem.detail === "string") return new Error(problem.detail.replace(/\.$/, ""));
+  return new Missing(`${path} could not be fetched: the house answered ${answer.status}.`);
 }

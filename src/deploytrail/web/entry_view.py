@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from markupsafe import Markup
 
+from deploytrail.app.views import Who
 from deploytrail.facts.entry import Entry
 from deploytrail.web.hostile import link, shown
+from deploytrail.web.words import person
 
 # A long push has hundreds of fields; beyond this the canonical bytes below hold the rest.
 _MOST: Final = 400
@@ -21,11 +23,17 @@ _ERASED: Final = Markup('<span class="meta">sealed; erased, or never disclosed t
 Pairs = list[tuple[str, Markup]]
 
 
-def told(entry: Entry, opened: Mapping[str, Any]) -> Pairs:
-    """The fields of a fact by their path, then labels and whatever else its sender told.
-
-    `opened` holds what sealed fields open to, by path within the entry ("data.title", "labels").
+class Opened(NamedTuple):
+    """What sealed fields of an entry open to, by path ("data.title", "labels"), and persons by subject id,
+    as other entries name them.
     """
+
+    texts: Mapping[str, Any]
+    people: Mapping[str, Who]
+
+
+def told(entry: Entry, opened: Opened) -> Pairs:
+    """The fields of a fact by their path, then labels and whatever else its sender told."""
     found: Pairs = []
     for path, value in _walk(entry.data, "data", opened):
         if len(found) == _MOST:
@@ -34,7 +42,7 @@ def told(entry: Entry, opened: Mapping[str, Any]) -> Pairs:
         found.append((path.removeprefix("data."), value))
     for name in ("labels", "free", "unknown"):
         if getattr(entry, name) is not None:
-            found.append((_NAMES[name], _loose(_unquoted(opened.get(name)))))
+            found.append((_NAMES[name], _loose(_unquoted(opened.texts.get(name)))))
     return found
 
 
@@ -50,7 +58,7 @@ def _unquoted(value: Any) -> Any:
 _NAMES: Final = {"labels": "labels", "free": "free data", "unknown": "unknown fields"}
 
 
-def envelope(entry: Entry, opened: Mapping[str, Any]) -> Pairs:
+def envelope(entry: Entry, opened: Opened) -> Pairs:
     """Who told it, when, and how strongly it is tied to its actor."""
     found: Pairs = [
         ("Source", shown(entry.source)),
@@ -74,11 +82,11 @@ def envelope(entry: Entry, opened: Mapping[str, Any]) -> Pairs:
     return found
 
 
-def _walk(value: Any, path: str, opened: Mapping[str, Any]) -> Iterator[tuple[str, Markup]]:
+def _walk(value: Any, path: str, opened: Opened) -> Iterator[tuple[str, Markup]]:
     """Every field below `value`, each person and each sealed field as one."""
     if isinstance(value, dict):
         if set(value) == {"c"}:
-            yield path, _opened(path, opened.get(path))
+            yield path, _opened(path, opened.texts.get(path))
         elif str(value.get("id", "")).startswith("s_"):
             yield path, _person(value, path, opened)
         else:
@@ -124,11 +132,18 @@ def _loose(value: Any) -> Markup:
     return shown(value, 4000)
 
 
-def _person(value: Mapping[str, Any], path: str, opened: Mapping[str, Any]) -> Markup:
+def _person(value: Mapping[str, Any], path: str, opened: Opened) -> Markup:
     """A person with all of their names that may be shown, and the subject id that stands for them."""
-    names = [shown(opened[f"{path}.{name}"], 200) for name in _PERSON if f"{path}.{name}" in opened]
-    named = (
-        Markup(", ").join(names) if names else Markup('<span class="meta">name erased or never told</span>')
-    )
+    texts = opened.texts
+    names = [shown(texts[f"{path}.{name}"], 200) for name in _PERSON if f"{path}.{name}" in texts]
+    subject = value.get("id", "")
+    named = Markup(", ").join(names) if names else _elsewhere(opened.people.get(subject))
     bot = Markup(", a bot") if value.get("bot") else Markup("")
-    return Markup('{}{} <span class="id">{}</span>').format(named, bot, shown(value.get("id", ""), 40))
+    return Markup('{}{} <span class="id">{}</span>').format(named, bot, shown(subject, 40))
+
+
+def _elsewhere(who: Who | None) -> Markup:
+    """A person whom this entry does not name."""
+    if who is not None and (who.name or who.login):
+        return Markup('{} <span class="meta">named elsewhere</span>').format(person(who))
+    return Markup('<span class="meta">name erased or never told</span>')

@@ -19,7 +19,7 @@ from starlette.responses import RedirectResponse, Response
 from deploytrail.app.views import CellView, EnvironmentView, Filter, LogView, Mark
 from deploytrail.errors import Refused
 from deploytrail.web import numbers, words
-from deploytrail.web.entry_view import envelope, told
+from deploytrail.web.entry_view import Opened, envelope, told
 from deploytrail.web.guard import caller_of
 from deploytrail.web.render import THEMES, fragment, log_state, page
 from deploytrail.web.trail import happened
@@ -202,7 +202,8 @@ def entry(request: Request) -> Response:
     fact, leaf, body = found
     rows = web.house.ask.trail(Filter(), below=index + 1, above=index - 1, limit=1).rows
     row = rows[0] if rows else None
-    opened = web.house.ask.opened(index)
+    named = [*row.people.values(), *([row.actor] if row.actor else [])] if row else []
+    opened = Opened(web.house.ask.opened(index), {who.id: who for who in named})
     view: LogView = web.house.ask.log()
     in_checkpoint = view.checkpoint_size is not None and index < view.checkpoint_size
     readable = web.settings.public_log or caller_of(request).may("read-entries")
