@@ -143,7 +143,7 @@ def test_ids_from_deliveries_do_not_stand_in_clear(house: House) -> None:
     assert house.log.find("hub", "run:a") is None
     assert house.log.find("hub", id) == 0
     # The same report in another delivery is still known again.
-    assert house.send(body("a", id="d2") | {"more": 1}) == Receipt("repeat", [0])
+    assert house.send(body("a", id="d2") | {"more": 1}) == Receipt("known", [0])
     # Another source's report of this name is another one.
     sent = json.dumps(body("a")).encode()
     receipt = house.receiver.receive("hub-2", {"secret": "secret"}, sent).result(WAIT)
@@ -280,7 +280,7 @@ def test_a_report_that_contradicts_an_earlier_one_is_recorded_too(house: House) 
     assert receipt == Receipt("recorded", [1, 2])
     assert [house.entry(n).data["deployment"] for n in range(3)] == ["first", "more", "second"]
     # What was told before is told again without harm, by whichever delivery.
-    assert house.send({"id": "d3", "facts": [["run:1", "first"]]}) == Receipt("repeat", [0])
+    assert house.send({"id": "d3", "facts": [["run:1", "first"]]}) == Receipt("known", [0])
     # That delivery's id is taken now.
     assert "same delivery id" in house.aside(house.send({"id": "d2", "facts": []}))["reason"]
 
@@ -366,7 +366,7 @@ def test_what_was_set_aside_is_read_again_after_an_upgrade(house: House) -> None
     assert {fact.delivery for fact in facts} == {house.entry(aside.indices[0]).delivery}
     # Again does no harm, and a later delivery of the same reports repeats them.
     assert house.receiver.read_again() == Again(0, 0)
-    assert house.send(body("a", id="d9")) == Receipt("repeat", [1])
+    assert house.send(body("a", id="d9")) == Receipt("known", [1])
     assert house.log.head().size == 3
 
 

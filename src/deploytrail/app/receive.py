@@ -37,7 +37,8 @@ _ID_BYTES: Final = 16
 _ASIDE: Final = "delivery.set_aside"
 _content: Final = msgspec.json.Encoder(order="deterministic")
 
-Status = Literal["recorded", "set_aside", "repeat"]
+# "repeat": this very body came before; "known": another body, that says only what is recorded already.
+Status = Literal["recorded", "set_aside", "known", "repeat"]
 
 
 class Receipt(msgspec.Struct, frozen=True):
@@ -200,9 +201,12 @@ class Receiver:
         result: Future[Receipt] = Future()
         result.set_running_or_notify_cancel()
 
+        def again() -> Status:
+            return "known" if self._archive.seen(mac) is None else "repeat"
+
         def set_aside(reason: str) -> None:
             aside = self._aside(delivery, reading, reason, name)
-            _pass_on(self._recorder.record([aside], delivery=raw), result, "set_aside", nameless)
+            _pass_on(self._recorder.record([aside], delivery=raw), result, "set_aside", nameless, again)
 
         def nameless(refusal: Refused) -> bool:
             """Whether the delivery was set aside without its id, since another one came under that."""
@@ -210,7 +214,7 @@ class Receiver:
                 return False
             aside = self._aside(delivery, reading, refusal.words, name)
             placed = self._recorder.record([aside], delivery=raw._replace(id_mac=None))
-            _pass_on(placed, result, "set_aside", lambda _: False)
+            _pass_on(placed, result, "set_aside", lambda _: False, again)
             return True
 
         def instead(refusal: Refused) -> bool:
@@ -222,7 +226,7 @@ class Receiver:
 
         if reading.drafts:
             drafts = [msgspec.structs.replace(draft, delivery=name) for draft in reading.drafts]
-            _pass_on(self._recorder.record(drafts, delivery=raw), result, "recorded", instead)
+            _pass_on(self._recorder.record(drafts, delivery=raw), result, "recorded", instead, again)
         else:
             set_aside(reading.reason or "nothing in it is read yet")
         return result
@@ -284,8 +288,12 @@ def _pass_on(
     result: Future[Receipt],
     status: Status,
     instead: Callable[[Refused], bool],
+    again: Callable[[], Status],
 ) -> None:
-    """Answer `result` as soon as `placed` is, unless `instead` takes a refusal on itself."""
+    """Answer `result` as soon as `placed` is, unless `instead` takes a refusal on itself.
+
+    `again` tells what it is when nothing of it is new.
+    """
 
     def answer(done: Future[list[Placed]]) -> None:
         try:
@@ -296,7 +304,7 @@ def _pass_on(
                     result.set_exception(refusal)
                 return
             repeat = all(one.repeat for one in where)
-            result.set_result(Receipt("repeat" if repeat else status, [one.index for one in where]))
+            result.set_result(Receipt(again() if repeat else status, [one.index for one in where]))
         except Exception as error:
             diagnostics.exception("a delivery could not be answered")
             words = f"Recording failed ({type(error).__name__}). Send it again."

@@ -17,7 +17,7 @@ LIMIT: Final = 25 * 2**20
 
 
 async def deliver(request: Request) -> Response:
-    """202 recorded or set aside, 200 a repeat; else a problem (401 signature, 404 source, 413 size)."""
+    """202 recorded, set aside or known already, 200 a repeat; else a problem (401, 404 no source, 413)."""
     house = request.app.state.web.house
     raw = await body.read(request, LIMIT, "A delivery")
     # Several headers of one name could hide what was signed; the first of each is what we look at.
