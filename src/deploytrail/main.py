@@ -65,7 +65,7 @@ diagnostics: Final = logging.getLogger("deploytrail")
 _PATIENCE: Final = 20.0
 _SWEEP: Final = 600.0
 # Commands that make no house where there is none.
-_LOOKING: Final = ("key show", "token list", "token revoke", "erase", "rebuild")
+_LOOKING: Final = ("key show", "source read-again", "token list", "token revoke", "erase", "rebuild")
 
 
 class SystemClock:

@@ -11,6 +11,7 @@ import pytest
 
 from deploytrail.app.administer import Administer
 from deploytrail.app.operate import COMMANDS, Erasing, Operate
+from deploytrail.app.receive import Again
 from deploytrail.errors import Refused
 from deploytrail.intake.registry import SOURCES
 from tests.app.real_house import RealHouse
@@ -36,6 +37,7 @@ def operate(tmp_path: Path) -> Iterator[Operate]:
         administer=administer,
         erase=erase,
         rebuild=lambda: 7,
+        read_again=lambda: Again(read=3, aside=2),
         vkey=lambda: VKEY,
         address="https://deploytrail.example.org",
     )
@@ -46,9 +48,10 @@ def do(operate: Operate, name: str, /, **form: Any) -> dict[str, Any]:
     return operate.do(name, json.dumps(form).encode(), "ada")
 
 
-def test_the_key_and_rebuilding(operate: Operate) -> None:
+def test_the_key_rebuilding_and_reading_again(operate: Operate) -> None:
     assert operate.do("key show", b"", "ada") == {"vkey": VKEY}
     assert do(operate, "rebuild") == {"entries": 7}
+    assert do(operate, "source read-again") == {"read": 3, "aside": 2}
 
 
 def test_a_link_leads_to_the_public_address(operate: Operate) -> None:

@@ -193,7 +193,7 @@ def test_an_import_that_was_killed_goes_on(served: Running, teller: Tell, folder
         stderr=subprocess.PIPE,
     )
     end = time.monotonic() + 60
-    while served.signed() == before and process.poll() is None and time.monotonic() < end:
+    while served.size() == before and process.poll() is None and time.monotonic() < end:
         time.sleep(0.01)
     process.kill()
     process.communicate()

@@ -222,15 +222,21 @@ class Running:
         """The size of the log, once all of it is signed."""
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
-            figures = self.ask("GET", "/metrics").text
-            size, signed = (
-                int(re.search(rf"^deploytrail_{name} (\d+)$", figures, re.MULTILINE)[1])  # type: ignore[index]
-                for name in ("log_entries", "log_signed_entries")
-            )
-            if size == signed:
+            size = self.size()
+            if self.figure("deploytrail_log_signed_entries") >= size:
                 return size
             time.sleep(0.02)
         raise AssertionError(f"it does not sign: {self.words()}")
+
+    def size(self) -> int:
+        """The size of the log now."""
+        return self.figure("deploytrail_log_entries")
+
+    def figure(self, name: str) -> int:
+        """A figure of /metrics; 0 while there is none."""
+        text = self.ask("GET", "/metrics").text
+        found = re.search(rf"^{re.escape(name)} (\d+)$", text, re.MULTILINE)
+        return int(found[1]) if found else 0
 
     def kinds(self, token: str) -> list[str]:
         """The kind of every entry, in order; for a token that may read entries or with a public log."""

@@ -36,18 +36,11 @@ class Story:
 
     def size(self) -> int:
         """Entries in the log."""
-        return self.figure("deploytrail_log_entries")
-
-    def figure(self, name: str) -> int:
-        """A figure of /metrics; 0 while there is none."""
-        found = re.search(
-            rf"^{re.escape(name)} (\d+)$", self.running.ask("GET", "/metrics").text, re.MULTILINE
-        )
-        return int(found[1]) if found else 0
+        return self.running.size()
 
     def refused(self) -> int:
         """Deliveries that no secret of `hub` signed."""
-        return self.figure('deploytrail_deliveries_refused_total{source="hub"}')
+        return self.running.figure('deploytrail_deliveries_refused_total{source="hub"}')
 
     def entry(self, index: int) -> dict[str, Any]:
         """One entry as it stands in the log."""
