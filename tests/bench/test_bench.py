@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -34,9 +36,12 @@ def test_benchmark_tells_figures_as_lines_of_json(benchmark: Benchmark) -> None:
         assert set(read["machine"]) == {"cores", "load", "python", "sqlite", "system"}
 
 
-def test_names_are_told_apart() -> None:
+def test_names_are_told_apart_and_each_has_its_row_in_the_documents() -> None:
     names = [benchmark.name for benchmark in BENCHMARKS]
     assert len(set(names)) == len(names)
+    page = (Path(__file__).parents[2] / "docs" / "benchmarks.md").read_text("utf-8")
+    measured = page.partition("## What is measured")[2].partition("## ")[0]
+    assert re.findall(r"^\| `(\w+)` \|", measured, re.MULTILINE) == names
 
 
 def test_made_up_facts_can_be_told_and_are_all_different() -> None:
