@@ -140,7 +140,7 @@ class Deployed:
         named = _named(row.reports)
         if row.repository is None or row.sha is None:
             return self._only_named(
-                named, "No report named the commit that was deployed. Tell it in `commits`."
+                named, 'No report named the commit that was deployed. Tell it in the field "commits".'
             )
         repository, pushes = repository_of(self._derived, row.repository)
         if replaced is None:

@@ -144,7 +144,7 @@ def _commits_title(view: DeploymentView) -> str:
     if not view.commits_known:
         return f"{words.plural(count, 'commit', 'commits')} named" if count else "Commits"
     since = f" since {words.version(view.replaced_version)}" if view.replaced_version else ""
-    return f"{words.plural(count, 'commit', 'commits')}{since}"
+    return f"{words.plural(count, 'commit', 'commits') if count else 'No new commits'}{since}"
 
 
 _COMMITS: Final = Markup("Commits")
@@ -192,6 +192,8 @@ def _signed(count: int, known: bool) -> Markup:
 def _review_stage(view: DeploymentView) -> Stage:
     changes = sorted({c.change for c in view.commits if c.change is not None})
     reviewers = list({who.id: who for c in view.commits for who in c.reviewers}.values())
+    if view.commits_known and not view.commits:
+        return Stage(_REVIEW, "note", Markup("nothing new to review"), None, True)
     if not changes and not reviewers:
         return Stage(_REVIEW, "unproven", Markup("none known"), None, False)
     named = ", ".join(f"#{number}" for number in changes[:3]) + (" …" if len(changes) > 3 else "")
