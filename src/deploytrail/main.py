@@ -43,6 +43,7 @@ from deploytrail.config import Settings
 from deploytrail.errors import Refused
 from deploytrail.evidence.check import Check
 from deploytrail.facts.draft import TOLD, Draft
+from deploytrail.facts.entry import read
 from deploytrail.facts.kinds import LogOpened
 from deploytrail.intake.registry import SOURCES
 from deploytrail.notary.file_signer import FileSigner
@@ -64,6 +65,8 @@ diagnostics: Final = logging.getLogger("deploytrail")
 # A command that finds the house locked asks its server; one that is only starting gets this many seconds.
 _PATIENCE: Final = 20.0
 _SWEEP: Final = 600.0
+# A house with more entries than this has been used.
+_FEW: Final = 100
 # Commands that make no house where there is none.
 _LOOKING: Final = ("key show", "source read-again", "token list", "token revoke", "erase", "rebuild")
 
@@ -147,6 +150,14 @@ class Rooms:
         return WebSettings(
             public_url=settings.address, allowed_hosts=settings.hosts, public_log=settings.open_log
         )
+
+    def untouched(self) -> bool:
+        """Whether nobody has used this house yet: then the one who starts it must be let in, even if an
+        earlier start was cut short, or its link has become too old.
+        """
+        size = self._log.head().size
+        kinds = (read(row.body).kind for row in self._log.entries(0, _FEW))
+        return size < _FEW and all(kind in ("log.opened", "link.issued") for kind in kinds)
 
     def write_link(self) -> str:
         """Make a one-time link and put it in its file; the link."""
@@ -339,8 +350,7 @@ def serve(given: Mapping[str, Any], say: Callable[[str], None], show: Callable[[
         with _open(folder, settings, serving=True) as rooms:
             if words := affected():
                 diagnostics.warning(words)
-            # Also if the first start was cut short after the log was opened.
-            if rooms.house.log.head().size == 1 and rooms.house.readonly is None:
+            if rooms.untouched() and rooms.house.readonly is None:
                 link = rooms.write_link()
                 say(f"A link for the first administrator lies in {folder.link}, good for 15 minutes, once.")
                 if show:
