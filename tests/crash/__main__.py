@@ -93,7 +93,8 @@ def _kills(asked: argparse.Namespace) -> None:
     """SIGKILL in the midst of single calls, from the first start on."""
     names = count()
     with short_folder() as folder:
-        killed = sweeps.kills(lambda: folder / str(next(names)), PLACES, tell=_say)
+        house, places = (Small, PLACES) if asked.small else (Served, PLACES[::3])
+        killed = sweeps.kills(house, lambda: folder / str(next(names)), places, tell=_say)
     _say(f"{killed.houses} houses killed in the midst of a call, {len(killed.broken)} broken by it.")
     if killed.broken:
         raise Broken("\n\n".join(killed.broken))

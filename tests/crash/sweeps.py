@@ -17,7 +17,6 @@ from tests.crash.judge import judge
 from tests.crash.ledger import Broken, Ledger
 from tests.crash.loop import settle
 from tests.crash.served import Served
-from tests.crash.small import Small
 from tests.crash.victim import Answer, Gone, Victim
 
 # Told one after another; a fault that has not shown itself by then never will.
@@ -182,6 +181,7 @@ class Killed:
 
 
 def kills(
+    house: Callable[[Path, Faults], Victim],
     folders: Callable[[], Path],
     places: Iterable[int],
     calls: Iterable[str] = CALLS,
@@ -195,7 +195,7 @@ def kills(
     for call in calls:
         for nth in places:
             try:
-                if _outlives(folders(), call, nth):
+                if _outlives(house, folders(), call, nth):
                     break
                 killed.houses += 1
             except Broken as broken:
@@ -204,14 +204,14 @@ def kills(
     return killed
 
 
-def _outlives(folder: Path, call: str, nth: int) -> bool:
+def _outlives(house: Callable[[Path, Faults], Victim], folder: Path, call: str, nth: int) -> bool:
     """One house, killed in its n-th call; True if it outlived all it was told. Broken as `recovered`."""
     faults = Faults(folder / "faults")
-    victim, ledger = Small(folder, faults), Ledger()
+    victim, ledger = house(folder, faults), Ledger()
     faults.fail(call, KILL_IN_HALF if call in ("write", "pwrite") and nth % 2 else KILL, nth)
     try:
         victim.start()
-        outlived = victim.ready() and not told_under(victim, ledger, 1, 25).gone
+        outlived = victim.ready() and _prepared(victim) and not told_under(victim, ledger, 1, 25).gone
         if outlived:
             # What is signed and published in the background may still meet the call.
             outlived = victim.ended(0.5) is None
@@ -219,3 +219,14 @@ def _outlives(folder: Path, call: str, nth: int) -> bool:
     finally:
         victim.kill()
     return outlived
+
+
+def _prepared(victim: Victim) -> bool:
+    """Whether the house lived until it was ready to be told."""
+    try:
+        victim.prepare()
+    except Broken:
+        if victim.ended(5.0) is None:
+            raise
+        return False
+    return True

@@ -43,6 +43,13 @@ def test_writing_half_outlives_ten_cycles(folder: Path) -> None:
 
 def test_first_start_and_first_facts_outlive_a_kill_in_single_calls(folder: Path) -> None:
     names = count()
-    killed = kills(lambda: folder / str(next(names)), (1, 2, 5, 9))
+    killed = kills(Small, lambda: folder / str(next(names)), (1, 2, 5, 9))
     assert killed.broken == []
     assert killed.houses >= 12
+
+
+def test_first_start_of_the_real_server_outlives_a_kill_in_single_calls(folder: Path) -> None:
+    names = count()
+    killed = kills(Served, lambda: folder / str(next(names)), (1, 3), ("write", "rename"))
+    assert killed.broken == []
+    assert killed.houses == 4
