@@ -17,6 +17,8 @@ import pytest
 
 from tests.main.running import Running, Typed, serving, surroundings, typed
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Running]:

@@ -55,6 +55,7 @@ def test_a_link_goes_to_its_file_where_there_is_no_terminal(closed: Running) -> 
         assert link.rpartition("=")[2].strip() not in done.out + done.err
 
 
+@pytest.mark.slow
 def test_a_link_is_shown_on_a_terminal(closed: Running) -> None:
     mine, theirs = pty.openpty()
     environment = surroundings(closed.folder, DEPLOYTRAIL_PUBLIC_URL="https://example.org")
@@ -214,6 +215,7 @@ def test_what_is_refused_ends_with_3(closed: Running) -> None:
         ["verify", "--key", "example.org/log+b7b46c59+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"],
     ],
 )
+@pytest.mark.slow
 def test_a_house_out_of_reach_ends_with_5(arguments: list[str]) -> None:
     if arguments[-2] == "--key":
         arguments = [*arguments[:-1], SigningKey.from_seed("example.org/log", bytes(32)).verifier.vkey()]
@@ -224,6 +226,7 @@ def test_a_house_out_of_reach_ends_with_5(arguments: list[str]) -> None:
         assert "is out of reach: " in done.err
 
 
+@pytest.mark.slow
 def test_the_environment_is_read_and_the_file_beside(closed: Running) -> None:
     """The real thing, in a folder with a deploytrail.toml."""
     (closed.folder / "deploytrail.toml").write_text(
@@ -241,6 +244,7 @@ def test_the_environment_is_read_and_the_file_beside(closed: Running) -> None:
     assert done.stderr == "deploytrail: deploytrail.toml has settings that there are not: dta.\n"
 
 
+@pytest.mark.slow
 def test_whoever_stops_reading_is_not_told_of_it(closed: Running) -> None:
     closed.token("viewer")
     done = subprocess.run(

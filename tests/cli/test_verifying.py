@@ -14,6 +14,8 @@ from deploytrail.tlog.checkpoint import Checkpoint
 from deploytrail.tlog.note import SigningKey
 from tests.main.running import Running, serving, typed
 
+pytestmark = pytest.mark.slow
+
 COUNT = 600
 
 

@@ -66,6 +66,7 @@ def test_its_rows_are_made_anew_as_they_were(golden: Running) -> None:
     assert digests(golden.data) == SAID["derived"]
 
 
+@pytest.mark.slow
 def test_it_is_served_told_and_verified(golden: Running) -> None:
     golden.start()
     note = golden.ask("GET", "/log/checkpoint").text

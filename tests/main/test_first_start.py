@@ -20,6 +20,8 @@ from deploytrail.notary.file_signer import FileSigner
 from deploytrail.store.log_sql import SqlLog
 from tests.main.running import Running, surroundings, typed
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Running]
 
 
@@ -161,7 +163,6 @@ MOMENTS = [
 LINKLESS = "signer/record"
 
 
-@pytest.mark.slow
 def test_a_first_start_may_be_killed_at_any_moment(house: Make) -> None:
     for number, (pattern, what) in enumerate(MOMENTS):
         first = house(at=str(number))
@@ -187,17 +188,14 @@ def test_a_first_start_may_be_killed_at_any_moment(house: Make) -> None:
         assert done.status == 0, f"{what}: {done.out}{done.err}"
 
 
-def test_a_first_start_that_died_while_the_signer_was_made_can_be_repeated(house: Make) -> None:
-    """A key file that is there but empty: killed between making and writing it."""
+def test_a_signers_key_that_is_empty_is_named(house: Make) -> None:
     first = house()
     first.signer.mkdir()
     (first.signer / "key").write_bytes(b"")
-    first.begin()
-    if first.answers():
-        assert first.entries()[0]["kind"] == "log.opened"
-    else:
-        assert "key" in first.words()
-        assert "Traceback" not in first.words()
+    done = typed("admin", "link", *first.where)
+    assert (done.status, f"The signer's key in {first.signer} is damaged" in done.err) == (1, True)
+    (first.signer / "key").unlink()
+    assert typed("admin", "link", *first.where).status == 0
 
 
 # Later starts, when something is gone or is another's.

@@ -19,6 +19,8 @@ import pytest
 
 from tests.main.running import OWN, Running, free_port, serving, surroundings, typed
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., Running]
 
 

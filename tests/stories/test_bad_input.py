@@ -21,6 +21,8 @@ from deploytrail.facts.kinds import KINDS, body_of, from_outside
 from tests.intake.deliveries import own_samples, sample
 from tests.main.running import Answer, Running, delivery_headers, serving, typed
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 PUSH = sample("push.branch").body
 
