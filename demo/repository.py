@@ -197,7 +197,10 @@ class Origin(Git):
         return (self.folder / "refs/heads/main").exists() or (self.folder / "packed-refs").exists()
 
     def create(self, seed: Path) -> str:
-        """Makes the repository with the service's first commit. Gives its sha."""
+        """Makes the repository with the service's first commits, one by each of the cast. Gives the last sha.
+
+        So the hub tells from the first push on whose address belongs to which login.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.run("init", "--quiet", "--bare")
         self.run("symbolic-ref", "HEAD", "refs/heads/main")
@@ -208,6 +211,12 @@ class Origin(Git):
         first.run("checkout", "--quiet", "-B", "main")
         first.run("add", "--all")
         first.run("commit", "--quiet", "--message", "Quote the price of a basket", by=first.person)
+        owners = first.folder / "OWNERS"
+        for person in CAST[1:]:
+            with owners.open("a") as file:
+                file.write(f"{person.login}\n")
+            first.run("add", "OWNERS")
+            first.run("commit", "--quiet", "--message", f"Let {person.login} own it too", by=person)
         first.push("main")
         return first.sha("HEAD")
 

@@ -73,7 +73,7 @@ class Town:
         sha = at.origin.sha("main") if at.origin.exists() else at.origin.create(SEED_TREE)
         commits = at.origin.commits(NULL_SHA, sha)
         at.post.deliver(at.hub.push("refs/heads/main", NULL_SHA, commits, sha, ADA))
-        at.say(f"{ADA.login} pushed the first commit of {SERVICE}: {sha[:8]}")
+        at.say(f"{ADA.login} pushed the first commits of {SERVICE}: {sha[:8]}")
         self._runs.deliver(sha, commits[-1].text, ADA)
         return None
 

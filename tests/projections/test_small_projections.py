@@ -125,6 +125,17 @@ def test_an_address_alone_does_not_take_the_place_of_a_name() -> None:
     assert person(t, "ada").named == 0
 
 
+def test_the_newest_telling_of_the_best_name_counts() -> None:
+    t = Telling()
+    told = [("email",), ("login",), ("name", "email"), ("login", "email"), ("name",), ("email",)]
+    named = []
+    for fields in told:
+        t.add(raw("x-note", {}, actor={"id": "s_ada", **{field: {"c": "AA=="} for field in fields}}))
+        named.append(person(t, "ada").named)
+    assert named == [0, 1, 2, 2, 4, 4]
+    assert person(t, "ada").known_by == "name"
+
+
 def test_an_erased_person_has_no_name_and_is_offered_no_more() -> None:
     t = Telling()
     t.tell("x-note", actor="ada")

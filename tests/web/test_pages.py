@@ -225,6 +225,19 @@ def test_each_outcome_has_its_word_and_its_sentence(
     assert lede in text(html)
 
 
+def test_what_failed_is_not_said_to_have_replaced_anything(house: FakeHouse, enter: Enter) -> None:
+    client = enter("viewer")
+    for status, mark in (("failed", "failed"), ("cancelled", "failed"), ("running", "running")):
+        house.ask.deployments["40"] = cast.a_deployment(status=status, mark=mark, outcome=status)
+        seen = text(client.get("/deployments/40").text)
+        assert "It replaced" not in seen
+        assert "Ran before" in seen
+        assert "Open what ran before" in seen
+    for outcome, said in (("failed", False), ("success", True)):
+        house.ask.rows = [cast.deployed(47, fields={"outcome": outcome})]
+        assert ("in place of 1.41.3" in text(client.get("/").text)) is said
+
+
 def test_a_broken_proof_is_never_hidden(house: FakeHouse, enter: Enter) -> None:
     house.ask.deployments["40"] = cast.a_deployment(proof="broken")
     house.ask.rows = [cast.deployed(47, proof="broken")]

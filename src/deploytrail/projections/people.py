@@ -17,12 +17,15 @@ _NAMES: Final = ("login", "name", "email")
 
 
 class Person(msgspec.Struct, frozen=True):
-    """A data subject. `named` is the newest entry that seals a login or name of theirs; None once erased."""
+    """A data subject. `named` is the newest entry that seals the best there is to show of them: a name, else
+    a login, else an address, as `known_by` says; None once erased.
+    """
 
     subject: str
     first: int
     last: int
     named: int | None = None
+    known_by: str | None = None
     bot: bool = False
     erased: int | None = None
 
@@ -34,7 +37,7 @@ class People:
     """The projection of people."""
 
     name = "people"
-    version = 1
+    version = 2
     tables: tuple[Table[Any], ...] = (PEOPLE,)
 
     def fold(self, index: int, entry: Entry, rows: Rows) -> None:
@@ -44,21 +47,28 @@ class People:
                 _seen(subject, person, index, rows)
         if entry.kind == "subject.erased" and (subject := text(entry.data, "subject") or ""):
             old = rows.get(PEOPLE, subject) or Person(subject, index, index)
-            rows.put(PEOPLE, msgspec.structs.replace(old, last=index, named=None, erased=index))
+            rows.put(PEOPLE, msgspec.structs.replace(old, last=index, named=None, known_by=None, erased=index))
+
+
+# Worst first: so that a person is not shown under a name here and under a login there.
+_NAMES: Final = ("email", "login", "name")
 
 
 def _seen(subject: str, person: dict[str, Any], index: int, rows: Rows) -> None:
-    old = rows.get(PEOPLE, subject)
-    # An address alone is shown only when nothing better was ever told.
-    better = "login" in person or "name" in person or (old is None and "email" in person)
+    old = rows.get(PEOPLE, subject) or Person(subject, index, index)
+    told = next((name for name in reversed(_NAMES) if name in person), None)
+    better = told is not None and (
+        old.known_by is None or _NAMES.index(told) >= _NAMES.index(old.known_by) or old.named is None
+    )
     rows.put(
         PEOPLE,
         Person(
             subject=subject,
-            first=old.first if old else index,
+            first=old.first,
             last=index,
-            named=index if better else old.named if old else None,
-            bot=person.get("bot") is True or (old is not None and old.bot),
-            erased=old.erased if old else None,
+            named=index if better else old.named,
+            known_by=told if better else old.known_by,
+            bot=person.get("bot") is True or old.bot,
+            erased=old.erased,
         ),
     )

@@ -57,6 +57,7 @@ def show(request: Request) -> Response:
         here="trail",
         d=found,
         title=f"{title} to {found.environment}",
+        ran=_ran(found),
         word=_word(found),
         lede=_lede(found, web.house.clock.now()),
         stages=_stages(found),
@@ -130,13 +131,18 @@ def _lede(view: DeploymentView, now: int) -> Markup:
         said = [with_actor.format(actor=actor, when=when)]
     else:
         said = [without.format(when=when)]
-    if view.replaced_version:
+    if view.replaced_version and _ran(view):
         said.append(Markup("It replaced {}.").format(shown(words.version(view.replaced_version), 80)))
     if view.duration_ms is not None:
         said.append(Markup("It took {}.").format(words.duration(view.duration_ms)))
     if view.running_now:
         said.append(Markup("It runs there now."))
     return Markup(" ").join(said)
+
+
+def _ran(view: DeploymentView) -> bool:
+    """Whether it took the place of what ran before, as far as anybody said."""
+    return view.status in ("succeeded", "finished")
 
 
 def _commits_title(view: DeploymentView) -> str:
@@ -301,7 +307,7 @@ def _facts(view: DeploymentView) -> list[tuple[str, Markup]]:
     add("Artifact", _id(view.artifact, words.digest(view.artifact), "digest") if view.artifact else "unknown")
     add("Commit", _id(view.sha, words.sha(view.sha), "commit sha") if view.sha else "unknown")
     add("Repository", view.repository)
-    add("Replaced", _replaced(view))
+    add("Replaced" if _ran(view) else "Ran before", _replaced(view))
     add("Kind", view.type)
     add("Attribution", Markup('<span class="att" data-a="{0}">{0}</span>').format(view.attribution))
     add("Started", words.exact(view.started_at) if view.started_at is not None else None)

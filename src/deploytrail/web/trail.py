@@ -15,6 +15,7 @@ from deploytrail.facts.kinds import from_outside
 from deploytrail.web import numbers, words
 from deploytrail.web.hostile import shown
 from deploytrail.web.render import fragment, page
+from deploytrail.web.sentences import ended
 
 PAGE: Final = 50
 # New entries are fetched at most this many at a time; beyond it the page is loaded again.
@@ -129,6 +130,12 @@ def _line(row: TrailRow, now: int | None) -> Line:
     )
 
 
+def _took_its_place(row: TrailRow) -> bool:
+    """Whether it ended well in the stead of something else; of a rollback the sentence says so itself."""
+    good = ended(str(row.fields.get("outcome"))) == "good"
+    return row.kind == "deployment.finished" and good and row.fields.get("type") != "rollback"
+
+
 def _under(row: TrailRow, at: int) -> list[Markup]:
     """What stands below the sentence: at most four small facts, each complete by itself."""
     found: list[Markup] = []
@@ -136,7 +143,7 @@ def _under(row: TrailRow, at: int) -> list[Markup]:
     sha = fields.get("sha")
     if isinstance(sha, str) and row.kind.startswith(("deployment.", "change.", "release.")):
         found.append(Markup('<span class="id">{}</span>').format(shown(words.sha(sha))))
-    if row.kind == "deployment.finished" and row.replaced and fields.get("type") != "rollback":
+    if row.replaced and _took_its_place(row):
         found.append(Markup("in place of {}").format(shown(words.version(row.replaced), 60)))
     took = fields.get("duration_ms")
     if isinstance(took, int):
