@@ -15,13 +15,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
-
-import msgspec
+from typing import Any, Final, TypeVar
 
 from deploytrail import config
 from deploytrail.app import follow
-from deploytrail.app.access import NAMESPACE
+from deploytrail.app.access import NAMESPACE, TOKENS
 from deploytrail.app.administer import HOUSE, Administer
 from deploytrail.app.ask import Ask
 from deploytrail.app.disclose import Disclose
@@ -47,8 +45,9 @@ from deploytrail.facts.entry import read
 from deploytrail.facts.kinds import LogOpened
 from deploytrail.intake.registry import SOURCES
 from deploytrail.notary.file_signer import FileSigner
+from deploytrail.store.claim import claim, gone, house_key, keyed
 from deploytrail.store.derived_sql import SqlDerived
-from deploytrail.store.folder import Folder, Mark, write_private
+from deploytrail.store.folder import Folder, write_private
 from deploytrail.store.inspected import InspectedKeys, InspectedLog, InspectedRows
 from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
@@ -96,13 +95,17 @@ class Rooms:
         self._stop, self._wake = threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
         with ExitStack() as stack:
-            self.mark, self.new = _mark(folder, settings, self._chance)
-            settled = self.mark if self.new else folder.mark()
+            settled = folder.mark()
+            self.new = settled is None
+            self.mark = claim(
+                folder, origin=settings.origin, signer=settings.signer, demo=settings.demo, first=self._first
+            )
             self._log = _opened(folder.trail, SqlLog)
             stack.callback(self._log.close)
-            key = folder.key() or self._first(lambda: folder.new_key(self._chance), "house.key")
+            self._empty = self._log.head().size == 0
+            key = house_key(folder, self.mark, empty=self._empty, chance=self._chance)
             self._vault = Vault(key, self._chance)
-            self.mark = _keyed(self.mark, self._vault)
+            self.mark = keyed(self.mark, self._vault)
             self._keyring = _opened(folder.keys, lambda path: SqlKeyring(path, self._vault))
             stack.callback(self._keyring.close)
             self._derived = SqlDerived(folder.derived, follow.TABLES)
@@ -194,7 +197,7 @@ class Rooms:
             vault=self._vault,
             clock=clock,
             chance=chance,
-            namespaces=[*SOURCES, TOLD, NAMESPACE],
+            namespaces=[*SOURCES, TOLD, NAMESPACE, TOKENS],
         )
         operate = Operate(
             administer=administer,
@@ -222,14 +225,16 @@ class Rooms:
         """The signer of this log. A new one only for a log that nothing was ever recorded in."""
         folder = Path(self.mark.signer)
         if not (folder / "key").exists():
-            self._first(lambda: FileSigner.create(folder, self.mark.origin, self._chance), "The signer's key")
+            if not self._empty:
+                gone("The signer's key", self.folder, self.mark)
+            return FileSigner.create(folder, self.mark.origin, self._chance)
         return FileSigner(folder, self.mark.origin)
 
-    def _first(self, make: Callable[[], Any], what: str) -> Any:
-        """What only a house that is still empty may make."""
-        if self._log.head().size:
-            _gone(what, self.folder, self.mark)
-        return make()
+    def _first(self) -> tuple[str, Path]:
+        """Origin and signer of a house that begins now."""
+        origin = self.settings.first_origin(self._chance.bytes(8).hex())
+        state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+        return origin, config.signer_folder(origin, state)
 
     def _opening(self) -> Draft:
         body = LogOpened(origin=self.mark.origin, vkey=self.house.vkey)
@@ -269,58 +274,6 @@ def _opened(path: Path, open_: Callable[[Path], T]) -> T:
         return open_(path)
     except Refused as refusal:
         raise Refused(refusal.code, f"{path} cannot be opened. {refusal.words}") from None
-
-
-def _gone(what: str, folder: Folder, mark: Mark) -> NoReturn:
-    raise Refused(
-        "unavailable",
-        f"{what} of this house is gone, but its log is not empty. Bring it back "
-        f"(folder {folder.path}, signer {mark.signer}).",
-    )
-
-
-def _mark(folder: Folder, settings: Settings, chance: SystemChance) -> tuple[Mark, bool]:
-    """What house the folder holds, and whether it was only made now."""
-    mark = folder.mark()
-    if mark is None:
-        mark = _new_mark(folder, settings, chance)
-        folder.settle(mark)
-        return mark, True
-    if settings.origin is not None and settings.origin != mark.origin:
-        raise Refused("conflict", f"This log's origin is {mark.origin}; it was fixed at the first start.")
-    if settings.signer is not None:
-        mark = msgspec.structs.replace(mark, signer=str(_apart(settings.signer, folder)))
-    return mark, False
-
-
-def _keyed(mark: Mark, vault: Vault) -> Mark:
-    """`mark`, saying which house key is its own. Refused("untrue") for the key of another house."""
-    found = vault.mac("house key").hex()[:32]
-    if mark.key not in (None, found):
-        raise Refused(
-            "untrue",
-            "house.key is the key of another house: what is sealed here would not open. Bring back ours.",
-        )
-    return msgspec.structs.replace(mark, key=found)
-
-
-def _new_mark(folder: Folder, settings: Settings, chance: SystemChance) -> Mark:
-    origin = settings.first_origin(chance.bytes(8).hex())
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    signer = _apart(settings.signer or config.signer_folder(origin, state), folder)
-    return Mark(version=1, origin=origin, signer=str(signer), demo=settings.demo)
-
-
-def _apart(signer: Path, folder: Folder) -> Path:
-    """The signer's folder in full. Refused("bad-input") if it and the data folder lie in one another."""
-    signer, data = signer.resolve(), folder.path.resolve()
-    if signer.is_relative_to(data) or data.is_relative_to(signer):
-        raise Refused(
-            "bad-input",
-            "The signer must not lie in the data folder, nor that in the signer's: what restores the one "
-            "must not restore the other. Name another folder with --signer.",
-        )
-    return signer
 
 
 @contextmanager
@@ -424,7 +377,8 @@ def inspect(given: Mapping[str, Any], everything: bool, progress: Callable[..., 
     with ExitStack() as stack:
         beside = None
         if everything:
-            vault = Vault(folder.key() or _gone("house.key", folder, mark), SystemChance())
+            chance = SystemChance()
+            vault = Vault(house_key(folder, mark, empty=False, chance=chance), chance)
             keyring = SqlKeyring(folder.keys, vault, write=False)
             stack.callback(keyring.close)
             rows, keys = InspectedRows(folder.derived, follow.TABLES), InspectedKeys(folder.keys)

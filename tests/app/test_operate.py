@@ -10,30 +10,41 @@ from typing import Any
 import pytest
 
 from deploytrail.app.administer import Administer
-from deploytrail.app.operate import COMMANDS, Erasing, Operate
+from deploytrail.app.erase import Erase
+from deploytrail.app.operate import COMMANDS, Operate
 from deploytrail.app.receive import Again
 from deploytrail.errors import Refused
+from deploytrail.facts.entry import read
 from deploytrail.intake.registry import SOURCES
 from tests.app.real_house import RealHouse
 
 VKEY = "example.org/log+00000000+AAAA"
 
 
-class Erased:
-    """Says whom it would have erased."""
-
-    def person(self, who: str, ground: str, *_: Any, **__: Any) -> dict[str, Any]:
-        return {"subject": who, "ground": ground, "entries": 0, "deliveries": 0}
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[RealHouse]:
+    made = RealHouse(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def operate(tmp_path: Path) -> Iterator[Operate]:
-    house = RealHouse(tmp_path)
+def operate(house: RealHouse) -> Operate:
     administer = Administer(
         house.log, house.recorder, house.persons, house.vault, house.clock, house.chance, SOURCES
     )
-    erase: Erasing = Erased()
-    yield Operate(
+    erase = Erase(
+        log=house.log,
+        keyring=house.keyring,
+        persons=house.persons,
+        disclose=house.disclose,
+        recorder=house.recorder,
+        vault=house.vault,
+        clock=house.clock,
+        chance=house.chance,
+        namespaces=["told"],
+    )
+    return Operate(
         administer=administer,
         erase=erase,
         rebuild=lambda: 7,
@@ -41,7 +52,6 @@ def operate(tmp_path: Path) -> Iterator[Operate]:
         vkey=lambda: VKEY,
         address="https://deploytrail.example.org",
     )
-    house.close()
 
 
 def do(operate: Operate, name: str, /, **form: Any) -> dict[str, Any]:
@@ -128,3 +138,14 @@ def test_every_command_refuses_fields_that_it_does_not_know(operate: Operate) ->
     for name in COMMANDS:
         with pytest.raises(Refused, match="does not fit"):
             do(operate, name, surprise=1)
+
+
+def test_who_ordered_an_erasure_stands_in_its_fact(house: RealHouse, operate: Operate) -> None:
+    index = house.tell("deployment.finished", actor="ben", deployment="1", service="s", environment="e")
+    subject = read(house.log.entries(index, index + 1)[0].body).actor["id"]  # type: ignore[index]
+    answer = do(operate, "erase", who="told:ben")
+    assert (answer["subject"], answer["entries"]) == (subject, 1)
+    [row] = house.log.entries(index + 1, index + 2)
+    fact = read(row.body)
+    assert (fact.kind, fact.attribution, fact.data["subject"]) == ("subject.erased", "asserted", subject)
+    assert house.disclose.texts([index + 1])[index + 1]["actor.login"] == "ada"

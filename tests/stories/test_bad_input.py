@@ -70,7 +70,7 @@ def story() -> Iterator[Story]:
         assert running.stop() == 0
         # A sender who hangs up leaves a trace in the diagnostics, which is noise; nothing else may.
         words = running.words()
-        assert words.count("Traceback") == words.count("requests.ClientDisconnect"), words
+        assert "Traceback" not in words, words
         assert typed("fsck", "--all", *running.where).status == 0, "nothing that came harmed the house"
 
 

@@ -27,6 +27,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from deploytrail.app.access import NAMESPACE, By
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.kept import open_kept
 from deploytrail.app.mentions import Mentions
@@ -99,9 +100,11 @@ class Erase:
         self._recorder, self._vault, self._clock, self._chance = recorder, vault, clock, chance
         self._namespaces = tuple(dict.fromkeys(namespaces))
 
-    def person(self, who: str, ground: str, progress: Progress | None = None) -> Erased:
+    def person(
+        self, who: str, ground: str, progress: Progress | None = None, *, by: By | None = None
+    ) -> Erased:
         """Erase the one person that `who` names. Refused as `whom` and `erase`."""
-        return self.erase(self.whom(who), ground, progress)
+        return self.erase(self.whom(who), ground, progress, by=by)
 
     def whom(self, who: str) -> str:
         """The one subject that `who` names.
@@ -137,8 +140,12 @@ class Erase:
         """Subjects whose erasure was recorded and then broken off: `erase` finishes each."""
         return [subject for subject in self._keyring.subjects() if self._recorded(subject)]
 
-    def erase(self, subject: str, ground: str, progress: Progress | None = None) -> Erased:
-        """Erase a subject, on a ground that names nobody. Erasing again does no harm, and finishes.
+    def erase(
+        self, subject: str, ground: str, progress: Progress | None = None, *, by: By | None = None
+    ) -> Erased:
+        """Erase a subject, on a ground that names nobody, as `by` asked; by itself the house only finishes.
+
+        Erasing again does no harm.
 
         Refused("not-found") for a subject there is not, "bad-input" for a ground that mentions the person,
         "unavailable" while nothing can be recorded, "busy" while somebody reads deleted bytes: try again.
@@ -162,7 +169,7 @@ class Erase:
         counts = {one: known.entries.get(one, 0) for one in subjects}
         if decided is None:
             for one in subjects:
-                self._record(one, ground, counts[one], work.deliveries if one == subject else 0)
+                self._record(one, ground, counts[one], work.deliveries if one == subject else 0, by)
             # What was told while all this was looked through, up to the fact.
             work.redact(size, self._decided(subjects))
         for one in subjects:
@@ -210,7 +217,7 @@ class Erase:
         found = [self._log.find(HOUSE, _fact_id(subject)) for subject in subjects]
         return None if None in found else max(index for index in found if index is not None)
 
-    def _record(self, subject: str, ground: str, entries: int, deliveries: int) -> None:
+    def _record(self, subject: str, ground: str, entries: int, deliveries: int, by: By | None) -> None:
         if self._recorded(subject):
             return
         body = SubjectErased(subject=subject, ground=ground, entries=entries, deliveries=deliveries)
@@ -220,6 +227,9 @@ class Erase:
             source=HOUSE,
             received_at=self._clock.now(),
             id=_fact_id(subject),
+            actor=by.person() if by else None,
+            attribution=by.attribution if by else "unknown",
+            namespace=by.namespace if by else NAMESPACE,
         )
         self._recorder.record([draft]).result(timeout=_WAIT)
 

@@ -83,7 +83,7 @@ class EraseForm(Form, frozen=True, kw_only=True):
 class Erasing(Protocol):
     """What `erase` asks of app/erase."""
 
-    def person(self, who: str, ground: str) -> Any:
+    def person(self, who: str, ground: str, *, by: Operator) -> Any:
         """Erase the one person that `who` names; what was erased. Refused if it names nobody or several."""
 
 
@@ -173,7 +173,7 @@ def _declare_environment(house: Operate, by: Operator, form: EnvironmentForm) ->
 
 
 def _erase(house: Operate, by: Operator, form: EraseForm) -> dict[str, Any]:
-    erased: dict[str, Any] = msgspec.to_builtins(house.erase.person(form.who, form.ground))
+    erased: dict[str, Any] = msgspec.to_builtins(house.erase.person(form.who, form.ground, by=by))
     return erased
 
 

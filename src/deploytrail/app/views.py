@@ -124,7 +124,7 @@ class ArtifactView(View, frozen=True, kw_only=True):
 
 
 class StepView(View, frozen=True, kw_only=True):
-    """One line of a deployment's timeline, oldest first. `late_ms`: reported that much later than it happened."""
+    """One line of a deployment's timeline, oldest first. `late_ms`: so much later it was reported."""
 
     index: int
     kind: str

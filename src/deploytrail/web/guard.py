@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -241,6 +241,9 @@ class Frame:
     async def _answer(self, scope: Scope, receive: Receive, sent: _Sent) -> None:
         try:
             await self._app(scope, receive, sent)
+        except ClientDisconnect:
+            # Whoever hangs up in the middle needs no answer, and is no fault of ours.
+            return
         except Exception:
             diagnostics.exception("%s %s broke", scope["method"], scope["path"])
             if sent.status:
