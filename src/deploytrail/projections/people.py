@@ -13,8 +13,6 @@ from deploytrail.facts.entry import Entry
 from deploytrail.projections.reading import persons, text
 from deploytrail.projections.tables import Rows, Table
 
-_NAMES: Final = ("login", "name", "email")
-
 
 class Person(msgspec.Struct, frozen=True):
     """A data subject. `named` is the newest entry that seals the best there is to show of them: a name, else
@@ -47,18 +45,20 @@ class People:
                 _seen(subject, person, index, rows)
         if entry.kind == "subject.erased" and (subject := text(entry.data, "subject") or ""):
             old = rows.get(PEOPLE, subject) or Person(subject, index, index)
-            rows.put(PEOPLE, msgspec.structs.replace(old, last=index, named=None, known_by=None, erased=index))
+            rows.put(
+                PEOPLE, msgspec.structs.replace(old, last=index, named=None, known_by=None, erased=index)
+            )
 
 
 # Worst first: so that a person is not shown under a name here and under a login there.
-_NAMES: Final = ("email", "login", "name")
+_RANKED: Final = ("email", "login", "name")
 
 
 def _seen(subject: str, person: dict[str, Any], index: int, rows: Rows) -> None:
     old = rows.get(PEOPLE, subject) or Person(subject, index, index)
-    told = next((name for name in reversed(_NAMES) if name in person), None)
+    told = next((name for name in reversed(_RANKED) if name in person), None)
     better = told is not None and (
-        old.known_by is None or _NAMES.index(told) >= _NAMES.index(old.known_by) or old.named is None
+        old.known_by is None or _RANKED.index(told) >= _RANKED.index(old.known_by) or old.named is None
     )
     rows.put(
         PEOPLE,
