@@ -308,13 +308,19 @@ def serve(given: Mapping[str, Any], say: Callable[[str], None], show: Callable[[
                 say(f"A link for the first administrator lies in {folder.link}, good for 15 minutes, once.")
                 if show:
                     show(link)
-            rooms.house.recorder.on_damage = lambda words: doors.stop(5)
+            rooms.house.recorder.on_damage = lambda words: _stop(doors, words)
             app = site(rooms.house, rooms.web())
             say(f"Deploytrail serves {rooms.mark.origin} on {settings.address}")
             return doors.serve(app, control(rooms.house.operate), folder.control, app.state.end_live)
     finally:
         doors.close()
         folder.unlock()
+
+
+def _stop(doors: Doors, words: str) -> None:
+    """End with the status of a house that is out of reach; a restart looks at what the disk holds."""
+    diagnostics.error("stopping: %s", words)
+    doors.stop(5)
 
 
 def _become_writer(folder: Folder) -> None:
