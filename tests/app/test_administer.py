@@ -229,6 +229,30 @@ def test_two_secrets_live_and_a_third_pushes_the_first_out(office: Office) -> No
         assert b'"' + secret + b'"' not in office.files()
 
 
+def test_the_older_secret_can_be_ended(office: Office) -> None:
+    office.administer.add_source(ADA, "github", "hub", b"one")
+    assert office.administer.retire_secret(ADA, "hub") is False
+    office.administer.add_source(ADA, "github", "hub", b"two")
+    assert office.administer.retire_secret(ADA, "hub") is True
+    assert office.administer.source("hub") == ("github", [b"two"])
+    assert [(fact["kind"], fact["data"]["secrets"]) for fact in office.facts()] == [
+        ("source.added", 1),
+        ("source.changed", 2),
+        ("source.changed", 1),
+    ]
+    with refused("not-found", "There is no source called other."):
+        office.administer.retire_secret(ADA, "other")
+
+
+def test_a_secret_is_ended_even_if_that_cannot_be_recorded(office: Office) -> None:
+    office.administer.add_source(ADA, "github", "hub", b"one")
+    office.administer.add_source(ADA, "github", "hub", b"two")
+    office.house.recorder.closed = "The disk is full."
+    with refused("unavailable", "The disk is full."):
+        office.administer.retire_secret(ADA, "hub")
+    assert office.administer.source("hub") == ("github", [b"two"])
+
+
 def test_a_secret_that_lives_already_changes_nothing(office: Office) -> None:
     office.administer.add_source(ADA, "github", "hub", b"one")
     office.administer.add_source(ADA, "github", "hub", b"two")

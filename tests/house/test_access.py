@@ -42,6 +42,7 @@ ARGUMENTS = {
     "admin link": (),
     "admin source add": ("github", "hub"),
     "admin source read-again": (),
+    "admin source retire": ("hub",),
     "admin token create": ("--role", "viewer", "--name", "looker"),
     "admin token list": (),
     "admin token revoke": ("t_1",),

@@ -114,11 +114,32 @@ class Administer:
         if secret in live:
             return None
         live = [secret, *live][:LIVE_SECRETS]
-        fact = {"name": name, "type": kind, "secrets": len(live)}
-        self._tell(by, "source.changed" if known else "source.added", fact)
+        self._tell_source(by, "source.changed" if known else "source.added", kind, name, live)
+        self._keep_source(kind, name, live)
+        return made
+
+    def retire_secret(self, by: By, name: str) -> bool:
+        """End a source's older secret, so that the newest alone is live; whether there was an older one.
+
+        Refused("not-found") if there is no such source.
+        """
+        with self._granting:
+            known = self._registry.row("source", name)
+            if known is None:
+                raise Refused("not-found", f"There is no source called {name}.")
+            live = self._secrets(known)
+            if len(live) == 1:
+                return False
+            self._keep_source(known["kind"], name, live[:1])
+            self._tell_source(by, "source.changed", known["kind"], name, live[:1])
+            return True
+
+    def _tell_source(self, by: By, fact: str, kind: str, name: str, live: Sequence[bytes]) -> None:
+        self._tell(by, fact, {"name": name, "type": kind, "secrets": len(live)})
+
+    def _keep_source(self, kind: str, name: str, live: Sequence[bytes]) -> None:
         sealed = [b64encode(self._vault.seal(each, f"source {name}")).decode() for each in live]
         self._registry.put("source", name, {"name": name, "kind": kind, "secrets": sealed})
-        return made
 
     def source(self, name: str) -> tuple[str, list[bytes]] | None:
         """A source's kind and live secrets; None if there is no such source."""

@@ -37,6 +37,12 @@ class SourceForm(Form, frozen=True, kw_only=True):
     secret: bytes | None = None
 
 
+class NameForm(Form, frozen=True, kw_only=True):
+    """`source retire`."""
+
+    name: str
+
+
 class TokenForm(Form, frozen=True, kw_only=True):
     """`token create`. `lasts_ms` absent: 90 days."""
 
@@ -148,6 +154,10 @@ def _create_token(house: Operate, by: Operator, form: TokenForm) -> dict[str, An
     return _shown(made)
 
 
+def _retire_secret(house: Operate, by: Operator, form: NameForm) -> dict[str, Any]:
+    return {"name": form.name, "retired": house.administer.retire_secret(by, form.name)}
+
+
 def _read_again(house: Operate, by: Operator, form: Nothing) -> dict[str, Any]:
     again = house.read_again()
     return {"read": again.read, "aside": again.aside}
@@ -193,6 +203,7 @@ COMMANDS: Final[dict[str, Command]] = {
     "key show": Command("open", Nothing, _key),
     "link": Command("administer", Nothing, _link),
     "source add": Command("administer", SourceForm, _add_source),
+    "source retire": Command("administer", NameForm, _retire_secret),
     "source read-again": Command("administer", Nothing, _read_again),
     "token create": Command("administer", TokenForm, _create_token),
     "token list": Command("administer", Nothing, _list_tokens),

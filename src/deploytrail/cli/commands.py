@@ -369,6 +369,20 @@ def admin_source_add(
     return 0
 
 
+@admin_source.command("retire")
+@_needs("administer")
+@click.argument("name")
+@_opens()
+@_json
+@click.pass_obj
+def admin_source_retire(world: World, name: str, house: Settings, json: bool) -> int:
+    """End a source's older secret, once the newer one is in use there."""
+    answer = _operate(world, house, "source retire", name=name)
+    there_was = "holds no more" if answer["retired"] else "there was none"
+    _say(answer, json, f"The older secret of {shown.plain(name)}: {there_was}.")
+    return 0
+
+
 @admin_source.command("read-again")
 @_needs("administer")
 @_opens()
