@@ -111,9 +111,11 @@ def shifted(row: Any, by: int) -> Any:
     return msgspec.structs.replace(row, received_at=row.received_at + by, occurred_at=occurred)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests."""
+    """One Chromium for the tests of this folder. Its loop runs in this thread, so it ends with them: other
+    tests of the same worker have loops of their own.
+    """
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(
