@@ -189,7 +189,7 @@ ROWS = [
     *rows(
         "deployment_status",
         "*",
-        ("deployment_status.id", "id"),
+        ("deployment_status.id", "data.report"),
         ("deployment_status.state", "data.outcome | data.status"),
         ("deployment_status.environment", "data.environment"),
         ("deployment_status.log_url", "data.log_url"),

@@ -268,8 +268,9 @@ class ArtifactPublished(Body, frozen=True, kw_only=True):
 class Deployment(Body, frozen=True, kw_only=True):
     """One report about a deployment: started, a step of it, or finished with an outcome.
 
-    `deployment` is the source's own name for it. `service` falls back to the repository's name.
-    `creator` made this report, `requestor` the deployment. `check` names the check run that reports it.
+    `deployment` is the source's own name for it, `report` that of this report. `service` falls back to the
+    repository's name. `creator` made this report, `requestor` the deployment. `check` names the check run
+    that reports it.
     """
 
     deployment: Text
@@ -289,6 +290,7 @@ class Deployment(Body, frozen=True, kw_only=True):
     run: Text | None = None
     attempt: Count | None = None
     check: Text | None = None
+    report: Text | None = None
     duration_ms: Count | None = None
     via_app: Text | None = None
     production: bool | None = None

@@ -64,6 +64,7 @@ def deployment_status(heard: Heard) -> list[Draft]:
     when = told.get("created_at") or told.get("updated_at")
     fields = _shared(heard, about, environment) | {
         "status": state,
+        "report": number(told.get("id")),
         "creator": heard.person(told.get("creator")),
         "requestor": heard.person(about.get("creator")),
         "via_app": _app(told if "performed_via_github_app" in told else about),
