@@ -14,12 +14,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 BROWSER_TESTS: Final = ROOT / "tests" / "browser"
+CRASH_TESTS: Final = ROOT / "tests" / "crash"
 # As tests/browser/conftest.py looks for it.
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 _LAUNCH: Final = """
@@ -37,13 +39,20 @@ def cores() -> int:
 
 def needs_browser(arguments: Sequence[str]) -> bool:
     """Whether these pytest arguments can select a browser test."""
-    if any("not browser" in argument for argument in arguments):
+    return _select(BROWSER_TESTS, "browser", arguments)
+
+
+def needs_compiler(arguments: Sequence[str]) -> bool:
+    """Whether these pytest arguments can select a test that fails calls of a running house."""
+    return _select(CRASH_TESTS, "slow", arguments)
+
+
+def _select(room: Path, mark: str, arguments: Sequence[str]) -> bool:
+    if any(f"not {mark}" in argument for argument in arguments):
         return False
     paths = [ROOT / argument.partition("::")[0] for argument in arguments if not argument.startswith("-")]
     named = [path.resolve() for path in paths if path.exists()]
-    return not named or any(
-        path.is_relative_to(BROWSER_TESTS) or BROWSER_TESTS.is_relative_to(path) for path in named
-    )
+    return not named or any(path.is_relative_to(room) or room.is_relative_to(path) for path in named)
 
 
 def missing(arguments: Sequence[str]) -> str | None:
@@ -55,7 +64,23 @@ def missing(arguments: Sequence[str]) -> str | None:
             "The tests drive a real browser: install the package chromium, "
             "or name one in DEPLOYTRAIL_CHROMIUM, and run ./dev test again."
         )
+    if needs_compiler(arguments) and not _compiles() and not (_apt("gcc libc6-dev", "cc") and _compiles()):
+        return (
+            "The tests fail single calls of a running house: install the packages gcc and libc6-dev "
+            "and run ./dev test again."
+        )
     return None
+
+
+def _compiles() -> bool:
+    """Whether a C program that uses the standard library can be built."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "try.c"
+        source.write_text('#include <stdio.h>\nint main(void) { return puts("") < 0; }\n')
+        return _quietly(compiler, "-o", f"{folder}/try", str(source))
 
 
 def _browser() -> bool:
@@ -74,14 +99,14 @@ def _launches() -> bool:
     return _quietly(sys.executable, "-c", _LAUNCH)
 
 
-def _apt(package: str, *commands: str) -> bool:
-    """Install a Debian package, if we may; whether one of its commands is there now."""
+def _apt(packages: str, *commands: str) -> bool:
+    """Install Debian packages, if we may; whether one of their commands is there now."""
     if not shutil.which("apt-get") or os.geteuid() != 0:
         return False
-    _say(f"Installing the package {package} ...")
+    _say(f"Installing {packages} ...")
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     _quietly("apt-get", "update", "-qq")
-    _quietly("apt-get", "install", "-y", "-qq", "--no-install-recommends", package)
+    _quietly("apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages.split())
     return any(shutil.which(name) for name in commands)
 
 

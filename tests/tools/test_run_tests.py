@@ -35,6 +35,24 @@ def test_no_browser_is_needed(arguments: list[str]) -> None:
     assert not run_tests.needs_browser(arguments)
 
 
+@pytest.mark.parametrize(
+    "arguments", [[], ["tests"], ["tests/crash"], ["tests/crash/test_crash.py"]], ids=" ".join
+)
+def test_a_compiler_is_needed(arguments: list[str]) -> None:
+    assert run_tests.needs_compiler(arguments)
+
+
+@pytest.mark.parametrize("arguments", [["tests/tlog"], ["-m", "not slow and not browser"]], ids=" ".join)
+def test_no_compiler_is_needed(arguments: list[str]) -> None:
+    assert not run_tests.needs_compiler(arguments)
+
+
+def test_without_a_compiler_one_sentence_names_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_tests.shutil, "which", lambda name: "/usr/bin/git" if name == "git" else None)
+    words = run_tests.missing(["tests/crash"]) or ""
+    assert words.endswith("install the packages gcc and libc6-dev and run ./dev test again.")
+
+
 def test_arguments_are_pytest_s_own() -> None:
     assert run_tests.command(["tests/tlog", "-x"])[-2:] == ["tests/tlog", "-x"]
     assert "loadgroup" in run_tests.command([])
