@@ -108,6 +108,8 @@ class Running:
                 cwd=self.folder,
                 env=surroundings(self.folder, **environment),
                 start_new_session=True,
+                # A shell lets what it starts in the background ignore Ctrl-C, and children inherit that.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )
 
     def start(self, **environment: str) -> Running:

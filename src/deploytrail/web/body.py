@@ -1,7 +1,8 @@
-"""Request bodies, read with a limit: nobody fills our memory."""
+"""Request bodies, read within limits of size and time: nobody fills our memory, and nobody sits in it."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from starlette.requests import Request
@@ -10,22 +11,62 @@ from deploytrail.errors import Refused
 
 # A refused body is read on for this much, so that its sender hears the answer instead of a broken pipe.
 _PATIENCE: Final = 32 * 2**20
+# GitHub waits ten seconds for an answer; who needs longer only to send holds a place without need.
+SECONDS: Final = 60.0
 
 
-async def read(request: Request, limit: int, what: str) -> bytes:
-    """The whole body. Refused("too-large") above `limit` bytes, as early as that is known."""
+class Room:
+    """Bytes that bodies on their way in may take together, whoever sends them. Lives in one event loop."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+
+    def take(self, size: int) -> bool:
+        """Whether there is room for so many more bytes; then it is taken."""
+        if size > self._free:
+            return False
+        self._free -= size
+        return True
+
+    def give(self, size: int) -> None:
+        """So many bytes are free again."""
+        self._free += size
+
+
+async def read(request: Request, limit: int, what: str, room: Room | None = None) -> bytes:
+    """The whole body. Refused("too-large") above `limit` bytes, as early as that is known; "busy" if there
+    is no `room` for it; "bad-input" if it takes too long.
+    """
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await _read(request, limit, what, room)
+    except TimeoutError:
+        raise Refused(
+            "bad-input", f"{what} must arrive within {SECONDS:.0f} s. Nothing of this one was kept."
+        ) from None
+
+
+async def _read(request: Request, limit: int, what: str, room: Room | None) -> bytes:
     parts: list[bytes] = []
-    size = 0
+    size = taken = 0
     too_large = declared(request) > limit
-    async for chunk in request.stream():
-        size += len(chunk)
-        if too_large or size > limit:
-            parts.clear()
-            too_large = True
-            if size > limit + _PATIENCE:
-                break
-        else:
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if too_large or size > limit:
+                parts.clear()
+                too_large = True
+                if size > limit + _PATIENCE:
+                    break
+                continue
+            if room is not None:
+                if not room.take(len(chunk)):
+                    raise Refused("busy", "Too much is being sent at once. Send it again in a second.")
+                taken += len(chunk)
             parts.append(chunk)
+    finally:
+        if room is not None:
+            room.give(taken)
     if too_large:
         raise refusal(limit, what)
     return b"".join(parts)

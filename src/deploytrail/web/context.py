@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from deploytrail.app.house import House
 from deploytrail.web import assets, render
+from deploytrail.web.body import Room
 from deploytrail.web.live import Feed
 from deploytrail.web.settings import WebSettings
+
+# Bytes of deliveries that may be on their way in together: some twenty of the largest.
+IN_FLIGHT: Final = 512 * 2**20
 
 
 class Context:
@@ -22,5 +27,7 @@ class Context:
         self.templates = render.environment()
         self.pulse = render.Pulse(house)
         self.feed = Feed(house)
+        # Anyone may begin to send a delivery; only its end shows whether it is signed.
+        self.room = Room(IN_FLIGHT)
         self.known = -1
         self.answers: Counter[tuple[str, str, int]] = Counter()

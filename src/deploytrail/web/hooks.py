@@ -17,12 +17,12 @@ LIMIT: Final = 25 * 2**20
 
 
 async def deliver(request: Request) -> Response:
-    """202 recorded, set aside or known already, 200 a repeat; else a problem (401, 404 no source, 413)."""
-    house = request.app.state.web.house
-    raw = await body.read(request, LIMIT, "A delivery")
+    """202 recorded, set aside or known already, 200 a repeat; else a problem (401, 404, 413, 429)."""
+    web = request.app.state.web
+    raw = await body.read(request, LIMIT, "A delivery", web.room)
     # Several headers of one name could hide what was signed; the first of each is what we look at.
     headers = {name: request.headers[name] for name in request.headers}
-    future = await run_in_threadpool(house.receiver.receive, request.path_params["source"], headers, raw)
+    future = await run_in_threadpool(web.house.receiver.receive, request.path_params["source"], headers, raw)
     receipt = await asyncio.wrap_future(future)
     answer = {"status": receipt.status, "entries": receipt.indices}
     return Response(
