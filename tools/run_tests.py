@@ -88,10 +88,10 @@ def _browser() -> bool:
         return bool(shutil.which(os.environ["DEPLOYTRAIL_CHROMIUM"]))
     if any(shutil.which(name) for name in _BROWSERS) or _launches():
         return True
-    _say("Installing Chromium for the browser tests ...")
-    if _quietly(sys.executable, "-m", "playwright", "install", "chromium") and _launches():
+    if _apt("chromium", *_BROWSERS):
         return True
-    return _apt("chromium", *_BROWSERS)
+    _say("Installing Playwright's Chromium ...")
+    return _quietly(sys.executable, "-m", "playwright", "install", "chromium") and _launches()
 
 
 def _launches() -> bool:
