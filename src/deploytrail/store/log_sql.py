@@ -56,6 +56,26 @@ _MANY: Final = 5_000
 _PAGE: Final = 1_000
 
 T = TypeVar("T")
+
+# What every append says, built once: building a statement costs as much as running it.
+_READ_HEAD: Final = sa.select(head.c.size, head.c.root, head.c.frontier)
+_MOVE_HEAD: Final = (
+    head.update()
+    .where(head.c.size == sa.bindparam("before"))
+    .values(size=sa.bindparam("size"), root=sa.bindparam("root"), frontier=sa.bindparam("frontier"))
+)
+_ADD_ENTRY, _ADD_NODE, _ADD_SUBJECT = entry.insert(), node.insert(), subject.insert()
+_ADD_REPEAT, _ADD_DISCLOSURE, _ADD_DELIVERY = repeat.insert(), disclosure.insert(), delivery.insert()
+_SEEN: Final = sa.select(delivery.c.idx).where(delivery.c.mac == sa.bindparam("mac"))
+_KNOWN_IDS: Final = sa.select(repeat.c.id, repeat.c.idx).where(
+    repeat.c.source == sa.bindparam("source"), repeat.c.id.in_(sa.bindparam("ids", expanding=True))
+)
+_KNOWN_MACS: Final = sa.select(delivery.c.mac, delivery.c.idx).where(
+    delivery.c.mac.in_(sa.bindparam("macs", expanding=True))
+)
+_KNOWN_ID_MACS: Final = sa.select(delivery.c.id_mac).where(
+    delivery.c.id_mac.in_(sa.bindparam("macs", expanding=True))
+)
 _SIGNED: Final = (checkpoint.c.size, checkpoint.c.root, checkpoint.c.note)
 
 
@@ -205,7 +225,7 @@ class SqlLog:
 
     def seen(self, mac: bytes) -> int | None:
         with reading(self._readers) as tx:
-            return tx.execute(sa.select(delivery.c.idx).where(delivery.c.mac == mac)).scalar()
+            return tx.execute(_SEEN, {"mac": mac}).scalar()
 
     def seen_id(self, id_mac: bytes) -> int | None:
         query = sa.select(delivery.c.idx).where(delivery.c.id_mac == id_mac).order_by(delivery.c.id).limit(1)
@@ -296,7 +316,7 @@ class SqlLog:
 
     @staticmethod
     def _head(tx: sa.Connection) -> Head:
-        row = tx.execute(sa.select(head.c.size, head.c.root, head.c.frontier)).first()
+        row = tx.execute(_READ_HEAD).first()
         if row is None:
             raise Refused("untrue", "The log has lost its head row.")
         return Head(row.size, row.root, Frontier.decode(row.frontier))
@@ -309,9 +329,8 @@ def _known_ids(tx: sa.Connection, ids: Sequence[Id]) -> dict[Id, int]:
         by_source.setdefault(source, []).append(id)
     for source, some in by_source.items():
         for part in _parts(some):
-            wanted = sa.and_(repeat.c.source == source, repeat.c.id.in_(part))
-            query = sa.select(repeat.c.id, repeat.c.idx).where(wanted)
-            found.update(((source, row.id), row.idx) for row in tx.execute(query))
+            rows = tx.execute(_KNOWN_IDS, {"source": source, "ids": part})
+            found.update(((source, id), index) for id, index in rows)
     return found
 
 
@@ -329,15 +348,14 @@ def _stored(tx: sa.Connection, indices: Iterable[int]) -> dict[int, tuple[bytes,
 def _known_macs(tx: sa.Connection, macs: Sequence[bytes]) -> dict[bytes, int]:
     found: dict[bytes, int] = {}
     for part in _parts(macs):
-        query = sa.select(delivery.c.mac, delivery.c.idx).where(delivery.c.mac.in_(part))
-        found.update((row.mac, row.idx) for row in tx.execute(query))
+        found.update((mac, index) for mac, index in tx.execute(_KNOWN_MACS, {"macs": part}))
     return found
 
 
 def _known_id_macs(tx: sa.Connection, id_macs: Sequence[bytes]) -> set[bytes | None]:
     found: set[bytes | None] = set()
     for part in _parts(id_macs):
-        found.update(tx.execute(sa.select(delivery.c.id_mac).where(delivery.c.id_mac.in_(part))).scalars())
+        found.update(tx.execute(_KNOWN_ID_MACS, {"macs": part}).scalars())
     return found
 
 
@@ -358,25 +376,22 @@ def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def _write(tx: sa.Connection, work: Batch, new: Head, nodes: list[Node]) -> None:
     """Everything of one batch, the head last and only if nobody else moved it."""
-    tx.execute(entry.insert(), [{"idx": i, "leaf": leaf, "body": body} for i, leaf, body in work.entries])
+    tx.execute(_ADD_ENTRY, [{"idx": i, "leaf": leaf, "body": body} for i, leaf, body in work.entries])
     if nodes:
-        tx.execute(node.insert(), [{"level": n.level, "idx": n.index, "hash": n.hash} for n in nodes])
+        tx.execute(_ADD_NODE, [{"level": n.level, "idx": n.index, "hash": n.hash} for n in nodes])
     if work.subjects:
         pairs = {(subject_hash(key), index) for key, index in work.subjects}
-        tx.execute(subject.insert(), [{"key": key, "idx": index} for key, index in sorted(pairs)])
+        tx.execute(_ADD_SUBJECT, [{"key": key, "idx": index} for key, index in sorted(pairs)])
     if work.repeats:
         rows = [{"source": s, "id": i, "idx": index} for (s, i), index in work.repeats.items()]
-        tx.execute(repeat.insert(), rows)
+        tx.execute(_ADD_REPEAT, rows)
     if work.disclosures:
         blobs = [{"idx": i, "subject": b.subject, "sealed": b.sealed} for i, b in work.disclosures]
-        tx.execute(disclosure.insert(), blobs)
+        tx.execute(_ADD_DISCLOSURE, blobs)
     if work.deliveries:
-        tx.execute(delivery.insert(), [_columns(raw, index) for raw, index in work.deliveries.values()])
-    moved = tx.execute(
-        head.update()
-        .where(head.c.size == new.size - len(work.entries))
-        .values(size=new.size, root=new.root, frontier=new.frontier.encode())
-    )
+        tx.execute(_ADD_DELIVERY, [_columns(raw, index) for raw, index in work.deliveries.values()])
+    columns = {"size": new.size, "root": new.root, "frontier": new.frontier.encode()}
+    moved = tx.execute(_MOVE_HEAD, {"before": new.size - len(work.entries), **columns})
     if moved.rowcount != 1:
         raise Refused("unavailable", "Another writer has moved the head of this log; nothing was recorded.")
 
