@@ -323,7 +323,6 @@ def test_a_delivery_is_known_by_its_hash(log: Store) -> None:
     twice = one(told("c"), delivery=raw(b"m2", None))
     assert log.append([twice, twice]) == [[Placed(2, False)], [Placed(2, True)]]
     assert (log.seen(b"m1"), log.seen(b"m2"), log.seen(b"m3")) == (0, 2, None)
-    assert (log.seen_id(b"i1"), log.seen_id(b"i9")) == (0, None)
     assert bodies(log) == [b"a", b"b", b"c"]
     whole(log)
 
@@ -350,7 +349,6 @@ def test_a_delivery_with_old_facts_only_is_not_kept(log: Store) -> None:
     add(log, told("a", id="1"), delivery=raw(b"m1", b"i1"))
     assert add(log, told("a", id="1"), delivery=raw(b"m2", b"i2")) == [Placed(0, True)]
     assert log.seen(b"m2") is None
-    assert log.seen_id(b"i2") is None
     # With something new, it belongs to that.
     add(log, told("a", id="1"), told("b", id="2"), delivery=raw(b"m3"))
     assert log.seen(b"m3") == 1
@@ -484,7 +482,6 @@ def test_deliveries_lose_their_bodies_and_stay_known(log: Store) -> None:
     assert [index for _, _, index in log.deliveries()] == [4, 6]
     # Their hashes stay: a repeat stays one.
     assert [log.seen(b"m%d" % n) for n in range(4)] == [0, 2, 4, 6]
-    assert log.seen_id(b"i1") == 2
     assert add(log, told("new"), delivery=raw(b"m0")) == [Placed(0, True)]
 
 

@@ -190,9 +190,6 @@ class Disclosures(Protocol):
     def seen(self, mac: bytes) -> int | None:
         """The first entry of a delivery with this keyed hash, so a repeat; None if never seen."""
 
-    def seen_id(self, id_mac: bytes) -> int | None:
-        """The first entry of a delivery with this delivery id."""
-
     def deliveries(self, after: int = 0) -> Iterator[tuple[int, RawDelivery, int]]:
         """(row id, delivery, index of its first entry) of all whose body is still kept."""
 

@@ -152,10 +152,6 @@ class MemoryLog:
         with self._lock:
             return next((kept.first for kept in self._deliveries.values() if kept.raw.mac == mac), None)
 
-    def seen_id(self, id_mac: bytes) -> int | None:
-        with self._lock:
-            return next((kept.first for kept in self._deliveries.values() if kept.raw.id_mac == id_mac), None)
-
     def deliveries(self, after: int = 0) -> Iterator[tuple[int, RawDelivery, int]]:
         with self._lock:
             found = sorted(self._deliveries.items())

@@ -227,11 +227,6 @@ class SqlLog:
         with reading(self._readers) as tx:
             return tx.execute(_SEEN, {"mac": mac}).scalar()
 
-    def seen_id(self, id_mac: bytes) -> int | None:
-        query = sa.select(delivery.c.idx).where(delivery.c.id_mac == id_mac).order_by(delivery.c.id).limit(1)
-        with reading(self._readers) as tx:
-            return tx.execute(query).scalar()
-
     def deliveries(self, after: int = 0) -> Iterator[tuple[int, RawDelivery, int]]:
         while True:
             query = sa.select(delivery).where(delivery.c.id > after, delivery.c.key.is_not(None))
