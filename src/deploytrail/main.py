@@ -19,8 +19,8 @@ from typing import Any, Final, TypeVar
 
 from deploytrail import config
 from deploytrail.app import follow
-from deploytrail.app.access import NAMESPACE, TOKENS
-from deploytrail.app.administer import HOUSE, Administer
+from deploytrail.app.access import HOUSE, NAMESPACE, TOKENS
+from deploytrail.app.administer import Administer
 from deploytrail.app.ask import Ask
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.erase import Erase
@@ -47,7 +47,7 @@ from deploytrail.intake.registry import SOURCES
 from deploytrail.notary.file_signer import FileSigner
 from deploytrail.store.claim import claim, gone, house_key, keyed
 from deploytrail.store.derived_sql import SqlDerived
-from deploytrail.store.folder import Folder, write_private
+from deploytrail.store.folder import Folder
 from deploytrail.store.inspected import InspectedKeys, InspectedLog, InspectedRows
 from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
@@ -165,7 +165,7 @@ class Rooms:
     def write_link(self) -> str:
         """Make a one-time link and put it in its file; the link."""
         link: str = self.house.operate.do("link", b"{}", _login())["url"]
-        write_private(self.folder.link, link.encode() + b"\n")
+        self.folder.keep_link(link)
         return link
 
     def _put_together(self) -> House:
@@ -366,9 +366,7 @@ def _operate_here(folder: Folder, settings: Settings, command: str, form: bytes)
 
 def write_link(given: Mapping[str, Any], url: str) -> Path:
     """Put a one-time link in its file; the file."""
-    folder = Folder(config.settings_of(given).data)
-    write_private(folder.link, url.encode() + b"\n")
-    return folder.link
+    return Folder(config.settings_of(given).data).keep_link(url)
 
 
 def inspect(given: Mapping[str, Any], everything: bool, progress: Callable[..., None]) -> Iterator[Check]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from tests.bench.append import bare_rows
 from tests.bench.facts_told import told_or_read
 from tests.bench.figure import FULL, Benchmark, Figure, Sizes
-from tests.crash.served import Served, short_folder
+from tests.crash.served import Served
+from tests.main.running import short_folder
 
 _MANY = 20_000
 _LINES = 5_000

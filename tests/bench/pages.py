@@ -11,7 +11,8 @@ from tests.bench.figure import READING, Benchmark, Figure, Sizes
 from tests.bench.house import Rooms
 from tests.bench.import_http import caught_up, send, started
 from tests.bench.measure import percentile
-from tests.crash.served import Served, short_folder
+from tests.crash.served import Served
+from tests.main.running import short_folder
 
 _MANY = 60_000
 _FEW = 500

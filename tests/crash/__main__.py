@@ -18,8 +18,9 @@ from tests.crash import sweeps
 from tests.crash.faults import Missing
 from tests.crash.ledger import Broken
 from tests.crash.loop import run
-from tests.crash.served import Served, short_folder
+from tests.crash.served import Served
 from tests.crash.small import Small
+from tests.main.running import short_folder
 
 # Which call of each kind is met, in `--only kills`: dense where everything is made, then ever rarer.
 PLACES = (*range(1, 13), 16, 20, 25, 30, 40, 50, 70, 100, 150)

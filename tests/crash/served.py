@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +16,7 @@ from tests.crash.faults import Faults
 from tests.crash.items import SECRET, SOURCE, Item
 from tests.crash.ledger import Broken
 from tests.crash.victim import ANSWER_S, START_S, Answer, Gone, Victim
+from tests.main.running import free_port
 
 DEPLOYTRAIL = (sys.executable, "-m", "deploytrail")
 _PATIENCE_S = 90.0
@@ -127,20 +124,3 @@ class Served(Victim):
             connection.close()
             self._mine.connection = None
             raise Gone from None
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def short_folder() -> Iterator[Path]:
-    """A folder of our own with a short path: that of a Unix socket has at most 107 bytes."""
-    folder = Path(tempfile.mkdtemp(prefix="dt-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.crash.loop import run
-from tests.crash.served import Served, short_folder
+from tests.crash.served import Served
 from tests.crash.small import Small
 from tests.crash.sweeps import kills
+from tests.main.running import short_folder
 
 pytestmark = pytest.mark.slow
 

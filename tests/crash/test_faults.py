@@ -10,7 +10,7 @@ import pytest
 
 from tests.crash import sweeps
 from tests.crash.__main__ import SIGNING
-from tests.crash.served import short_folder
+from tests.main.running import short_folder
 
 pytestmark = pytest.mark.slow
 

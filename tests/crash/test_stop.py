@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.crash.items import item
-from tests.crash.served import Served, short_folder
+from tests.crash.served import Served
+from tests.main.running import short_folder
 
 PAGES = 20
 WITHIN_S = 5.0

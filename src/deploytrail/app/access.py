@@ -18,6 +18,9 @@ ROLES: Final = ("viewer", "reporter", "administrator")
 # Logins of those whom only the house itself knows are told apart from all others by these namespaces: of
 # people, and of tokens, whose names nobody may take by signing in under them.
 NAMESPACE: Final = "house"
+# The source of facts that the house tells about itself, and of those that signed-in people tell.
+HOUSE: Final = "house"
+PEOPLE: Final = "people"
 TOKENS: Final = "house-token"
 
 _EVERY: Final = frozenset(ROLES)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from deploytrail.app.access import ROLES, By, Grant, Session
+from deploytrail.app.access import HOUSE, PEOPLE, ROLES, By, Grant, Session
 from deploytrail.app.persons import Persons
 from deploytrail.app.ports import Chance, Clock, Registry
 from deploytrail.app.record import Recorder
@@ -27,9 +27,6 @@ from deploytrail.facts.draft import Draft, Person
 from deploytrail.facts.kinds import KINDS, from_outside
 from deploytrail.intake.delivery import Source
 
-# The source of facts that the house tells about itself, and of those that signed-in people tell.
-HOUSE: Final = "house"
-PEOPLE: Final = "people"
 _OURS: Final = (HOUSE, PEOPLE)
 
 _SECOND: Final = 1000

@@ -27,12 +27,12 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from deploytrail.app.access import NAMESPACE, By
+from deploytrail.app.access import HOUSE, NAMESPACE, By
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.kept import open_kept
 from deploytrail.app.mentions import Mentions
 from deploytrail.app.persons import Persons
-from deploytrail.app.ports import Blob, Chance, Clock, Disclosures, Keyring, Log, RawDelivery, Registry
+from deploytrail.app.ports import Archive, Blob, Chance, Clock, Keyring, RawDelivery, Registry
 from deploytrail.app.record import Recorder
 from deploytrail.app.vault import Vault, decrypt, encrypt
 from deploytrail.errors import Refused
@@ -42,7 +42,6 @@ from deploytrail.facts.entry import read
 from deploytrail.facts.kinds import SubjectErased
 from deploytrail.facts.sealing import NOBODY, Opened, from_bytes, to_bytes
 
-HOUSE: Final = "house"
 _WAIT: Final = 30
 _PAGE: Final = 500
 _BODIES: Final = 50
@@ -50,7 +49,7 @@ _BODIES: Final = 50
 Progress = Callable[[int, str], None]
 
 
-class Kept(Log, Disclosures, Registry, Protocol):
+class Kept(Archive, Registry, Protocol):
     """The log and what lies beside it, in one store."""
 
     def purge(self) -> None:

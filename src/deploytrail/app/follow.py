@@ -8,12 +8,12 @@ are made anew while the old ones still answer.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 
-from deploytrail.app.ports import Clock, Derived, Log
+from deploytrail.app.ports import Clock, Derived, Log, Row
 from deploytrail.errors import Refused
 from deploytrail.facts.entry import read
 from deploytrail.projections.registry import TABLES as FOLDED
@@ -51,6 +51,16 @@ class FollowerState(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
     words: str = ""
     since: int | None = None
+
+
+def fold_batch(derived: Derived, entries: Sequence[Row]) -> None:
+    """Fold entries that follow one another into `derived`, in one unit of work with its cursor."""
+    rows: Rows = derived.begin()
+    for row in entries:
+        fold_all(row.index, read(row.body), rows)
+    rows.put(FOLLOWING, Following("versions", versions()))
+    rows.put(FOLLOWING, Following("leaf", entries[-1].leaf.hex()))
+    derived.commit(rows, entries[-1].index + 1)
 
 
 class _Ended(Exception):
@@ -146,12 +156,7 @@ class Follower:
         entries = self._log.entries(start, stop)
         if [row.index for row in entries] != list(range(start, stop)):
             raise Refused("untrue", f"The log has lost entries between {start} and {stop}.")
-        rows: Rows = derived.begin()
-        for row in entries:
-            fold_all(row.index, read(row.body), rows)
-        rows.put(FOLLOWING, Following("versions", versions()))
-        rows.put(FOLLOWING, Following("leaf", entries[-1].leaf.hex()))
-        derived.commit(rows, stop)
+        fold_batch(derived, entries)
         return stop
 
     def _tell(self, size: int) -> None:

@@ -33,6 +33,7 @@ from contextlib import ExitStack
 from struct import pack, unpack
 from typing import Any, Final
 
+from deploytrail.app.access import HOUSE
 from deploytrail.app.fsck_beside import WORDS as BESIDE_WORDS
 from deploytrail.app.fsck_beside import Beside, Entries
 from deploytrail.app.judging import Unshown, answer, told
@@ -436,7 +437,7 @@ class _Walk:
         self.subjects.expect(entry.subjects, index)
         if entry.id is not None:
             self.ids.expect(entry.source, entry.id, index)
-        if entry.kind == "subject.erased" and entry.source == "house":
+        if entry.kind == "subject.erased" and entry.source == HOUSE:
             self.erased[str(entry.data.get("subject"))] = index
 
     def _gap(self, start: int, stop: int) -> None:

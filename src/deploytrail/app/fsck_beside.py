@@ -16,10 +16,18 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from deploytrail.app.follow import FOLLOWING, Following
+from deploytrail.app.follow import fold_batch
 from deploytrail.app.judging import Unshown, answer, told
 from deploytrail.app.kept import open_kept
-from deploytrail.app.ports import Derived, Inspected, InspectedDerived, InspectedKeys, Keyring, RawDelivery
+from deploytrail.app.ports import (
+    Derived,
+    Inspected,
+    InspectedDerived,
+    InspectedKeys,
+    Keyring,
+    RawDelivery,
+    Row,
+)
 from deploytrail.app.vault import KEY, Vault, decrypt
 from deploytrail.evidence.check import Check, Faults
 from deploytrail.facts import times
@@ -27,7 +35,6 @@ from deploytrail.facts.entry import Entry, read
 from deploytrail.facts.kinds import body_of
 from deploytrail.facts.sealing import NOBODY, Plan, commitment, from_bytes, plan_of, sealed_paths
 from deploytrail.projections.reading import persons
-from deploytrail.projections.registry import fold_all, versions
 
 KEYS, DISCLOSURES, OPENINGS, DELIVERIES, ROWS = range(11, 16)
 WORDS: Final[dict[int, str]] = {
@@ -73,17 +80,15 @@ class Beside:
         keyring: Keyring,
         vault: Vault,
         derived: InspectedDerived,
-        keys: InspectedKeys | None = None,
+        keys: InspectedKeys,
     ) -> None:
-        """Without `keys` the keyring is only asked for what it knows, and its file not looked at."""
         self._keyring, self._vault = keyring, vault
         self._keys, self._derived = keys, derived
         self._keys_words = self._rows_words = ""
 
     def enter(self, views: ExitStack) -> None:
         """Take the views of the keys and of the derived rows."""
-        if self._keys is not None:
-            self._keys_words = _entered(views, self._keys)
+        self._keys_words = _entered(views, self._keys)
         self._rows_words = _entered(views, self._derived)
 
     def checks(self, entries: Entries) -> Iterator[Check]:
@@ -124,7 +129,7 @@ def _answer(number: int, find: Callable[[Faults], str]) -> Check:
 class _Keys:
     """Subjects' keys, remembered."""
 
-    def __init__(self, keyring: Keyring, view: InspectedKeys | None, erased: dict[str, int]) -> None:
+    def __init__(self, keyring: Keyring, view: InspectedKeys, erased: dict[str, int]) -> None:
         self._keyring, self._view, self._erased = keyring, view, erased
         self._known: dict[str, bytes | None] = {}
 
@@ -138,12 +143,13 @@ class _Keys:
 
     def all(self, faults: Faults) -> str:
         """Check 11."""
-        subjects = set(self._keyring.subjects()) if self._view is None else self._file(faults, self._view)
+        subjects = self._file(faults)
         for subject in sorted(subjects, key=str):
             self._one(faults, subject)
         return f"Keys looked at: {len(subjects):,}."
 
-    def _file(self, faults: Faults, view: InspectedKeys) -> set[Any]:
+    def _file(self, faults: Faults) -> set[Any]:
+        view = self._view
         for words in view.damage():
             faults.add(f"{words}.")
         subjects = {subject for (subject,) in view.key_rows()}
@@ -502,13 +508,7 @@ class _Folded:
     def _fold(self, fresh: Derived, cursor: int) -> None:
         for start in range(0, cursor, _FOLDED):
             stop = min(start + _FOLDED, cursor)
-            rows = fresh.begin()
-            leaf = b""
-            for index, leaf, body in self._entries.bodies(start, stop):  # noqa: B007
-                fold_all(index, read(body), rows)
-            rows.put(FOLLOWING, Following("versions", versions()))
-            rows.put(FOLLOWING, Following("leaf", leaf.hex()))
-            fresh.commit(rows, stop)
+            fold_batch(fresh, [Row(*row) for row in self._entries.bodies(start, stop)])
             self._entries.tell(stop, "derived rows")
 
     def _compare(

@@ -86,7 +86,7 @@ def run(arguments: Sequence[str], world: World, file: Callable[[], Mapping[str, 
             click.echo(f"deploytrail: {shown.plain(error)}.", err=True)
             return CODES["unavailable"].exit
         # Whoever read us has had enough; do not complain when the streams are closed either.
-        sys.stdout = open("/dev/null", "w")  # noqa: SIM115
+        sys.stdout = open("/dev/null", "w")  # noqa: SIM115  # open as long as the process
         return 0
 
 

@@ -42,7 +42,10 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.trail, self.keys, self.derived = path / "trail.db", path / "keys.db", path / "derived.db"
-        self.control, self.link = path / "control.sock", path / "admin-link"
+        self.link = path / "admin-link"
+        # A socket's path has about a hundred bytes; from here the way may be shorter.
+        control = str(path / "control.sock")
+        self.control = Path(min(control, os.path.relpath(control), key=len))
         self._lock: IO[str] | None = None
 
     def make(self) -> None:
@@ -80,8 +83,7 @@ class Folder:
         """Whether a server listens on the control socket."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             try:
-                # The system takes about a hundred bytes; from here the way may be shorter.
-                probe.connect(min(str(self.control), os.path.relpath(self.control), key=len))
+                probe.connect(str(self.control))
             except OSError:
                 return False
         return True
@@ -110,6 +112,11 @@ class Folder:
     def settle(self, mark: Mark) -> None:
         """Say what house this folder holds, durably."""
         write_private(self.path / "house.json", msgspec.json.format(msgspec.json.encode(mark)) + b"\n")
+
+    def keep_link(self, url: str) -> Path:
+        """Put a one-time link in its file; the file."""
+        write_private(self.link, url.encode() + b"\n")
+        return self.link
 
     def key(self) -> bytes | None:
         """The house key; None if there is none."""

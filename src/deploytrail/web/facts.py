@@ -18,8 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from deploytrail.app.access import demand_scope
-from deploytrail.app.administer import PEOPLE
+from deploytrail.app.access import PEOPLE, demand_scope
 from deploytrail.app.house import House
 from deploytrail.app.ports import Placed
 from deploytrail.errors import Refused

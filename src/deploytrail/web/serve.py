@@ -108,8 +108,7 @@ def _bind(path: Path) -> socket.socket:
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
-        # The system takes about a hundred bytes; from here the way may be shorter.
-        made.bind(min(str(path), os.path.relpath(path), key=len))
+        made.bind(str(path))
     except OSError as error:
         made.close()
         raise Refused(
