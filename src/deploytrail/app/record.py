@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from deploytrail.app.disclose import Disclose
+from deploytrail.app.listeners import tell_all
 from deploytrail.app.persons import Persons
 from deploytrail.app.ports import Blob, Damaged, Log, Pending, Placed, RawDelivery, Submission
 from deploytrail.errors import Refused
@@ -218,8 +219,7 @@ class Recorder:
                 newest = max([newest, *(place.index for place in answer if not place.repeat)])
             _answer(one, answer)
         if newest >= 0:
-            for listener in self.listeners:
-                _call(listener, newest + 1)
+            tell_all(self.listeners, newest + 1)
 
     def _cleared(self, submission: Submission) -> Submission:
         """`submission` without what belongs to persons erased since it was sealed."""
@@ -229,9 +229,9 @@ class Recorder:
     def _damaged(self, words: str) -> None:
         """After a failed flush nobody knows what the disk holds: record no more, let a restart look."""
         self.closed = words
-        tell, self.on_damage = self.on_damage, None
-        if tell is not None:
-            _call(tell, words)
+        told, self.on_damage = self.on_damage, None
+        if told is not None:
+            tell_all([told], words)
 
     def _differs(self, body: bytes, blobs: Sequence[Blob], told: Pending) -> str | None:
         """The first place in which an entry and a telling of it differ. What is erased agrees with all."""
@@ -290,10 +290,3 @@ def _answer(one: _Waiting, answer: list[Placed] | Refused) -> None:
             one.future.set_exception(Refused(answer.code, answer.words))
         else:
             one.future.set_result(answer[0] if one.alone else answer)
-
-
-def _call(listener: Callable[[Any], None], value: Any) -> None:
-    try:
-        listener(value)
-    except Exception:
-        diagnostics.exception("a listener failed")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
+from deploytrail.app.listeners import tell_all
 from deploytrail.app.ports import Clock, Log, Signed, Signer
 from deploytrail.app.tiles import TileReader
 from deploytrail.errors import Refused
@@ -76,8 +77,7 @@ class Sealer:
         if new:
             with self._waiters:
                 self._waiters.notify_all()
-            for listener in self.listeners:
-                _call(listener, signed.size)
+            tell_all(self.listeners, signed.size)
         return signed
 
     def wait(self, size: int, timeout: float) -> bool:
@@ -153,7 +153,7 @@ class Sealer:
         with self._waiters:
             self._waiters.notify_all()
         if first and self.on_refusal:
-            _call(self.on_refusal, words)
+            tell_all([self.on_refusal], words)
 
     def _seal(self) -> tuple[Signed, bool]:
         """The newest checkpoint, and whether it was published only now."""
@@ -213,10 +213,3 @@ class Sealer:
         for at in range(start, stop, _BATCH):
             for row in self._log.entries(at, min(at + _BATCH, stop)):
                 yield row.body
-
-
-def _call(listener: Callable[[Any], None], value: Any) -> None:
-    try:
-        listener(value)
-    except Exception:
-        diagnostics.exception("a listener failed")
