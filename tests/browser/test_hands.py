@@ -173,9 +173,10 @@ def test_the_theme_changes_at_once_and_stays(house: House, visit: Open) -> None:
     page = visit("/")
     ground = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(ground)
-    page.locator(".foot").get_by_role("button", name="Dark").click()
+    with page.expect_response("**/theme") as kept:
+        page.locator(".foot").get_by_role("button", name="Dark").click()
     assert page.evaluate(ground) != light
-    page.wait_for_function("document.cookie.includes('theme=dark')")
+    assert kept.value.status == 303
     page.goto(f"{house.url}/log")
     assert page.locator("html").get_attribute("data-theme") == "dark"
     page.locator(".foot").get_by_role("button", name="System").click()

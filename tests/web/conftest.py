@@ -9,6 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from deploytrail.facts import told
+from deploytrail.web import guard
 from deploytrail.web.settings import WebSettings
 from deploytrail.web.site import site
 from tests.web import cast
@@ -54,8 +55,12 @@ Enter = Callable[..., TestClient]
 
 
 @pytest.fixture
-def enter(house: FakeHouse) -> Iterator[Enter]:
-    """A client: enter("viewer") comes with a session, enter(token="reporter-token") with a token."""
+def enter(house: FakeHouse, monkeypatch: pytest.MonkeyPatch) -> Iterator[Enter]:
+    """A client: enter("viewer") comes with a session, enter(token="reporter-token") with a token.
+
+    The views of this house stay behind its log; nobody waits long for them.
+    """
+    monkeypatch.setattr(guard, "_GLANCE", 0.05)
     open_clients: list[TestClient] = []
 
     def client(role: str | None = None, *, token: str | None = None, **settings: object) -> TestClient:

@@ -130,7 +130,7 @@ def test_waiting(house: FakeHouse, enter: Enter, wait: str) -> None:
 def test_waiting_in_vain_says_how_far_it_came(
     house: FakeHouse, enter: Enter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(facts, "_PATIENCE", 0.05)
+    monkeypatch.setattr(facts, "PATIENCE", 0.05)
     answer = enter(token="reporter-token").post(f"{PATH}?wait=projected", content=line())
     assert answer.status_code == 201
     assert answer.json()["reached"] == "durable"

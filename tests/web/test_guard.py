@@ -179,7 +179,7 @@ def test_api_answers_say_up_to_which_entry_they_know(house: FakeHouse, enter: En
 
 
 def test_waiting_for_an_entry_ends(house: FakeHouse, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deploytrail.web.guard._PATIENCE", 0.05)
+    monkeypatch.setattr("deploytrail.web.guard.PATIENCE", 0.05)
     answer = enter("viewer").get("/api/v1/environments?at_least=99")
     assert answer.status_code == 503
     assert "the newest is 47" in answer.json()["detail"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from threading import Timer
+
 import pytest
 
+from deploytrail.web import guard
 from tests.web.conftest import Enter
 from tests.web.fakes import FakeHouse
 from tests.web.reading import Page
@@ -30,6 +33,25 @@ def test_using_it_begins_a_session(house: FakeHouse, enter: Enter) -> None:
     assert "Secure" not in cookie
     assert house.administer.sessions["fresh"].name == "ada"
     assert client.get("/").status_code == 200
+
+
+def test_the_page_that_comes_next_knows_of_the_signing_in(
+    house: FakeHouse, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.administer.links.add("L")
+    client = enter()
+    monkeypatch.setattr(guard, "_GLANCE", 60.0)
+    follower = Timer(0.3, lambda: setattr(house.ask, "size", house.log.head().size))
+    follower.start()
+    client.post("/sign-in", content=b"link=L", headers=OWN)
+    assert house.ask.projected() == house.log.head().size
+    follower.join()
+
+
+def test_views_that_stay_behind_keep_nobody_out(house: FakeHouse, enter: Enter) -> None:
+    house.administer.links.add("L")
+    assert enter().post("/sign-in", content=b"link=L", headers=OWN).status_code == 303
+    assert house.ask.projected() < house.log.head().size
 
 
 def test_over_https_the_cookie_is_bound_to_the_host(house: FakeHouse, enter: Enter) -> None:

@@ -25,7 +25,7 @@ from deploytrail.errors import Refused
 from deploytrail.facts import told
 from deploytrail.facts.draft import Draft
 from deploytrail.web import body
-from deploytrail.web.guard import Caller, caller_of
+from deploytrail.web.guard import PATIENCE, Caller, caller_of, projected
 from deploytrail.web.numbers import base64
 from deploytrail.web.problems import problem
 
@@ -35,8 +35,6 @@ MAX_LINES: Final = 100_000
 _BATCH: Final = 500
 _WEIGHT: Final = 2**20
 _PART: Final = 2**16
-# A sender who asks to wait hears after this many seconds how far it has come.
-_PATIENCE: Final = 10.0
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,180}")
 _WAITS: Final = ("durable", "signed", "projected")
 
@@ -82,18 +80,10 @@ async def _one(request: Request, key: str | None, wait: str) -> Response:
 async def _reach(house: House, index: int, wait: str) -> str:
     """Wait until the entry is signed or projected; how far it came before patience ended."""
     if wait == "signed":
-        there = await run_in_threadpool(house.sealer.wait, index + 1, _PATIENCE)
+        there = await run_in_threadpool(house.sealer.wait, index + 1, PATIENCE)
     else:
-        there = await _projected(house, index)
+        there = await projected(house, index, PATIENCE) >= index
     return wait if there else "durable"
-
-
-async def _projected(house: House, index: int) -> bool:
-    async with asyncio.timeout(_PATIENCE + 1):
-        size = await run_in_threadpool(house.ask.projected)
-        if size <= index:
-            size = await house.watch.wait(index, _PATIENCE)
-    return size > index
 
 
 async def _many(request: Request, key: str | None, wait: str) -> Response:

@@ -34,8 +34,10 @@ NOBODY: Final = "anyone"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _FORM: Final = 64 * 1024
-# Seconds that ?at_least may make an answer wait.
-_PATIENCE: Final = 10.0
+# Seconds after which a sender who asks to wait hears how far the house has come.
+PATIENCE: Final = 10.0
+# Seconds after which the page that follows a form comes even if it cannot show yet what the form did.
+_GLANCE: Final = 3.0
 
 # Nothing from elsewhere, nothing inline, no frame around us. Images there are none.
 POLICY: Final = (
@@ -164,22 +166,33 @@ def _guarded(
         if form:
             request.state.form = await _fields(request)
         if inspect.iscoroutinefunction(endpoint):
-            return await endpoint(request)  # type: ignore[no-any-return]
-        return await run_in_threadpool(endpoint, request)
+            answer: Response = await endpoint(request)
+        else:
+            answer = await run_in_threadpool(endpoint, request)
+        if form:
+            # The page that the browser asks for next shows what this form did.
+            head = await run_in_threadpool(web.house.log.head)
+            await projected(web.house, head.size - 1, _GLANCE)
+        return answer
 
     return enter
 
 
 async def _as_of(request: Request, house: House) -> int:
     """The newest entry that an answer can know of; with ?at_least=INDEX, once it is at least that one."""
-    size = await run_in_threadpool(house.ask.projected)
     asked = request.query_params.get("at_least")
-    if asked is not None:
-        least = numbers.index(asked, "at_least")
-        if size <= least:
-            size = await house.watch.wait(least, _PATIENCE)
-        if size <= least:
-            raise Refused("unavailable", f"Entry {least} is not projected yet; the newest is {size - 1}.")
+    least = -1 if asked is None else numbers.index(asked, "at_least")
+    newest = await projected(house, least, PATIENCE)
+    if newest < least:
+        raise Refused("unavailable", f"Entry {least} is not projected yet; the newest is {newest}.")
+    return newest
+
+
+async def projected(house: House, index: int, patience: float) -> int:
+    """The newest entry that pages and answers know of: once it is at least `index`, or after `patience` s."""
+    size = await run_in_threadpool(house.ask.projected)
+    if size <= index:
+        size = await house.watch.wait(index, patience)
     return size - 1
 
 
