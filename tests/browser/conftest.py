@@ -13,9 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from deploytrail.tlog.spelling import write_base64
+from deploytrail.web import guard
 from deploytrail.web.settings import WebSettings
 from deploytrail.web.site import site
 from tests.web import cast
@@ -29,6 +30,8 @@ _ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+# A busy machine is slow, not wrong.
+expect.set_options(timeout=20_000)
 
 
 class House(FakeHouse):
@@ -64,7 +67,7 @@ class House(FakeHouse):
             self._thread.join(10)
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 10) -> None:
+def until(true: Callable[[], bool], what: str, seconds: float = 30) -> None:
     """Wait for something outside of the page."""
     end = time.monotonic() + seconds
     while not true():
@@ -73,8 +76,9 @@ def until(true: Callable[[], bool], what: str, seconds: float = 10) -> None:
 
 
 @pytest.fixture
-def house() -> Iterator[House]:
-    """A running house with 600 entries, 600 of them signed."""
+def house(monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    """A running house with 600 entries, 600 of them signed. Its views know of 48: nobody waits for more."""
+    monkeypatch.setattr(guard, "_GLANCE", 0.05)
     made = House()
     tell(made, 600, labels={"team": "payments"})
     made.log.sign()

@@ -178,7 +178,7 @@ def test_the_theme_changes_at_once_and_stays(house: House, visit: Open) -> None:
     assert page.evaluate(ground) != light
     assert kept.value.status == 303
     page.goto(f"{house.url}/log")
-    assert page.locator("html").get_attribute("data-theme") == "dark"
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.locator(".foot").get_by_role("button", name="System").click()
     assert page.evaluate(ground) == light
 

@@ -59,11 +59,11 @@ def test_a_lost_connection_is_said_and_nothing_is_lost(house: House, visit: Open
     page = visit("/", expect_errors=True)
     expect(page.locator("#live")).to_contain_text("Live")
     house.stop()
-    expect(page.locator("[data-live-lost]")).to_contain_text("nothing is lost", timeout=15_000)
+    expect(page.locator("[data-live-lost]")).to_contain_text("nothing is lost")
     expect(page.locator("#live")).to_contain_text("Not live")
     grow(house, 48, 49)
     house.start()
-    expect(page.get_by_role("link", name="Show 2 new entries")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("link", name="Show 2 new entries")).to_be_visible()
     expect(page.locator("[data-live-lost]")).to_be_hidden()
 
 
@@ -71,7 +71,7 @@ def test_the_end_of_a_session_ends_the_page_s_updates(house: House, visit: Open)
     page = visit("/", expect_errors=True)
     expect(page.locator("#live")).to_contain_text("Live")
     del house.administer.sessions["administrator"]
-    expect(page.locator("[data-live-lost]")).to_contain_text("signed out", timeout=8_000)
+    expect(page.locator("[data-live-lost]")).to_contain_text("signed out")
 
 
 def test_filters_hold_for_live_entries_too(house: House, visit: Open) -> None:
@@ -114,7 +114,7 @@ def test_without_script_the_page_is_whole(house: House, visit: Open) -> None:
     page.get_by_role("link", name="Load again").first.click()
     expect(page.locator("#e48")).to_be_visible()
     page.locator(".foot").get_by_role("button", name="Dark").click()
-    assert page.locator("html").get_attribute("data-theme") == "dark"
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect(page).to_have_url(f"{house.url}/")
     page.locator("#e47").get_by_role("link", name="checkout 1.42.0").click()
     expect(page.get_by_role("heading", name="checkout 1.42.0 to production-eu")).to_be_visible()
