@@ -32,11 +32,6 @@ with sync_playwright() as playwright:
 _INSTALL_S: Final = 600
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def needs_browser(arguments: Sequence[str]) -> bool:
     """Whether these pytest arguments can select a browser test."""
     return _select(BROWSER_TESTS, "browser", arguments)
@@ -125,7 +120,7 @@ def _say(words: str) -> None:
 
 def command(arguments: Sequence[str]) -> list[str]:
     """The pytest command. Browser tests and demo stories each stay on one worker (tests/conftest.py)."""
-    everything = ["-n", str(cores()), "--dist", "loadgroup", "--durations=10"]
+    everything = ["-n", "auto", "--dist", "loadgroup", "--durations=10"]
     return [sys.executable, "-m", "pytest", "-rs", *(arguments or everything)]
 
 

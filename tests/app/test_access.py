@@ -29,13 +29,6 @@ def test_the_machine_neither_sees_nor_tells() -> None:
     assert {action for action in ACTIONS if may("machine", action)} == {"open", "administer", "operate"}
 
 
-def test_callers_ask_the_table_by_their_role() -> None:
-    session = Session(id="x_1", subject="s_1", role="viewer", name="ada", expires_at=1)
-    grant = Grant(id="t_1", name="ci", role="reporter", kinds=[], services=[], environments=[], expires_at=1)
-    assert [session.may("see"), session.may("tell"), session.may("wish")] == [True, False, False]
-    assert [grant.may("see"), grant.may("tell"), grant.may("wish")] == [False, True, False]
-
-
 def test_a_caller_is_an_actor_of_its_own_kind() -> None:
     session = Session(id="x_1", subject="s_1", role="viewer", name="ada", expires_at=1)
     grant = Grant(id="t_1", name="ada", role="reporter", kinds=[], services=[], environments=[], expires_at=1)

@@ -129,7 +129,7 @@ class Erasing(RealHouse):
                     continue
         for _, raw, _ in self.log.deliveries():
             yield open_kept(raw, self.vault).body
-        for row in self.log.rows("session"):
+        for _, row in self.log.items("session"):
             if row["name"]:
                 yield self.vault.open(b64decode(row["name"]), f"session {row['id']}")
         for row in self.log.entries(0, self.log.head().size):

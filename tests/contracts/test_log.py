@@ -492,7 +492,7 @@ def test_rows_are_put_changed_and_taken(log: Store) -> None:
     log.put("source", "b", {"name": "b", "secrets": ["é", 1, None]})
     log.put("source", "a", {"name": "a"})
     log.put("token", "a", {"name": "another table"})
-    assert log.rows("source") == [{"name": "a"}, {"name": "b", "secrets": ["é", 1, None]}]
+    assert log.items("source") == [("a", {"name": "a"}), ("b", {"name": "b", "secrets": ["é", 1, None]})]
     assert log.items("token") == [("a", {"name": "another table"})]
     log.put("source", "a", {"name": "new"})
     assert log.row("source", "a") == {"name": "new"}
@@ -502,7 +502,7 @@ def test_rows_are_put_changed_and_taken(log: Store) -> None:
     assert log.take("source", "a") == {"name": "newer"}
     assert log.take("source", "a") is None
     assert not log.change("source", "a", {"name": "back"})
-    assert log.rows("source") == [{"name": "b", "secrets": ["é", 1, None]}]
+    assert log.items("source") == [("b", {"name": "b", "secrets": ["é", 1, None]})]
     assert log.row("token", "a") is not None
 
 

@@ -16,11 +16,12 @@ IOERR_FSYNC = 1034
 
 class Faults:
     """`commits` are the faults of the next commits: "lost" (before it) or "kept" (after it); `pragmas` are
-    answers in the place of SQLite's own."""
+    answers in the place of SQLite's own; `flushes` are statements that fail while they flush."""
 
     def __init__(self) -> None:
         self.commits: list[str] = []
         self.pragmas: dict[str, Any] = {}
+        self.flushes: set[str] = set()
 
     def commit(self, really: Callable[[], None]) -> None:
         """Commit, or not, and fail as told."""
@@ -28,9 +29,13 @@ class Faults:
         if fault != "lost":
             really()
         if fault is not None:
-            error = REAL.OperationalError("disk I/O error")
-            error.sqlite_errorcode = IOERR_FSYNC
-            raise error
+            raise _failed()
+
+
+def _failed() -> Any:
+    error: Any = REAL.OperationalError("disk I/O error")
+    error.sqlite_errorcode = IOERR_FSYNC
+    return error
 
 
 class _Answer:
@@ -50,6 +55,8 @@ class Driver:
                 faults.commit(super().commit)
 
             def execute(self, text: str, *more: Any) -> Any:
+                if text in faults.flushes:
+                    raise _failed()
                 answer = faults.pragmas.get(text)
                 return super().execute(text, *more) if answer is None else _Answer(answer)
 

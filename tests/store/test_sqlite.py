@@ -261,6 +261,23 @@ def test_after_a_failed_flush_nothing_more_is_written(
     log.close()
 
 
+@pytest.mark.parametrize("statement", ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"])
+def test_after_a_failed_scrubbing_nothing_more_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    injected = faults.install(monkeypatch)
+    log = SqlLog(tmp_path / "trail.db")
+    injected.flushes.add(statement)
+    with pytest.raises(Damaged):
+        log.purge()
+    injected.flushes.clear()
+    for writing in (lambda: log.append([one(told("a"))]), log.scrub, log.purge):
+        with pytest.raises(Damaged):
+            writing()
+    assert log.head().size == 0
+    log.close()
+
+
 @pytest.mark.parametrize("fault", ["lost", "kept"])
 def test_a_keyring_that_failed_learns_nothing_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str

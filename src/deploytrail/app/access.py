@@ -18,10 +18,10 @@ ROLES: Final = ("viewer", "reporter", "administrator")
 # Logins of those whom only the house itself knows are told apart from all others by these namespaces: of
 # people, and of tokens, whose names nobody may take by signing in under them.
 NAMESPACE: Final = "house"
+TOKENS: Final = "house-token"
 # The source of facts that the house tells about itself, and of those that signed-in people tell.
 HOUSE: Final = "house"
 PEOPLE: Final = "people"
-TOKENS: Final = "house-token"
 
 _EVERY: Final = frozenset(ROLES)
 
@@ -55,10 +55,6 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None
     expires_at: int
 
-    def may(self, action: str) -> bool:
-        """Whether this person's role may do `action`."""
-        return may(self.role, action)
-
     def person(self) -> Person:
         """The actor of what this person does."""
         return Person(id=self.subject)
@@ -77,10 +73,6 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     services: list[str]
     environments: list[str]
     expires_at: int
-
-    def may(self, action: str) -> bool:
-        """Whether the token's role may do `action`."""
-        return may(self.role, action)
 
     def person(self) -> Person:
         """The actor of what is done with this token: the process that holds it."""

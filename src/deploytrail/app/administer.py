@@ -91,7 +91,7 @@ class Administer:
                 "bad-input", f"There is no kind of source called {kind}; known: {', '.join(self._sources)}."
             )
         _check_name("source", name)
-        if name in _OURS or any(row["name"] == name for row in self._registry.rows("token")):
+        if name in _OURS or any(row["name"] == name for _, row in self._registry.items("token")):
             raise Refused(
                 "conflict",
                 f"A token or the house itself is named {name}; who tells a fact must be clear from its name.",
@@ -212,7 +212,7 @@ class Administer:
 
     def tokens(self) -> list[Grant]:
         """All tokens that have not expired."""
-        found = [msgspec.convert(row, Grant) for row in self._registry.rows("token")]
+        found = [msgspec.convert(row, Grant) for _, row in self._registry.items("token")]
         return sorted((g for g in found if g.expires_at > self._clock.now()), key=lambda g: (g.name, g.id))
 
     def token(self, bearer: str) -> Grant | None:
@@ -287,10 +287,7 @@ class Administer:
 
     def sign_out(self, secret: str) -> None:
         """End a session. Ending one that has ended is no fault."""
-        row = self._registry.take("session", _digest(secret))
-        if row is not None:
-            fact = {"session": row["id"], "method": "link", "role": row["role"], "reason": "signed out"}
-            self._record(Person(id=row["subject"]), "session.ended", fact)
+        self._end_session(_digest(secret), "signed out")
 
     def sweep(self) -> None:
         """Drop what has expired: links, sessions (each a fact), tokens."""
@@ -300,9 +297,14 @@ class Administer:
                 if row["expires_at"] <= now:
                     self._registry.take(area, key)
         for key, row in self._registry.items("session"):
-            if _over(row, now) and self._registry.take("session", key) is not None:
-                fact = {"session": row["id"], "method": "link", "role": row["role"], "reason": "expired"}
-                self._record(Person(id=row["subject"]), "session.ended", fact)
+            if _over(row, now):
+                self._end_session(key, "expired")
+
+    def _end_session(self, key: str, reason: str) -> None:
+        row = self._registry.take("session", key)
+        if row is not None:
+            fact = {"session": row["id"], "method": "link", "role": row["role"], "reason": reason}
+            self._record(Person(id=row["subject"]), "session.ended", fact)
 
     def _session(self, row: dict[str, Any]) -> Session:
         name = row["name"]

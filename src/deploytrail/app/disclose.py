@@ -77,6 +77,17 @@ class Disclose:
         """Path to value of disclosures, unchecked: for entries that are not in the log yet."""
         return {path: value for path, (_, value) in self._opened(blobs)}
 
+    def opened(self, blob: Blob) -> Opened | None:
+        """What one disclosure opens, unchecked; None if it cannot be read."""
+        key = self._key(blob.subject)
+        if key is None:
+            return None
+        try:
+            return from_bytes(decrypt(key, blob.sealed, blob.subject))
+        except (Refused, ValueError):
+            # Altered, or of another key: `fsck --all` names it. What nobody can open tells nobody anything.
+            return None
+
     def kept(self, index: int) -> bool:
         """Whether the raw delivery whose first entry this is can still be read."""
         return self._disclosures.delivery_of(index) is not None
@@ -124,15 +135,7 @@ class Disclose:
 
     def _opened(self, blobs: Iterable[Blob]) -> Iterator[tuple[str, tuple[bytes, Any]]]:
         for blob in blobs:
-            key = self._key(blob.subject)
-            if key is None:
-                continue
-            try:
-                opened: Opened = from_bytes(decrypt(key, blob.sealed, blob.subject))
-            except (Refused, ValueError):
-                # Altered, or of another key: `fsck --all` names it; a page shows nothing.
-                continue
-            yield from opened.items()
+            yield from (self.opened(blob) or {}).items()
 
     def _key(self, subject: str) -> bytes | None:
         with self._lock:

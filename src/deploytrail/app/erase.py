@@ -34,13 +34,13 @@ from deploytrail.app.mentions import Mentions
 from deploytrail.app.persons import Persons
 from deploytrail.app.ports import Archive, Blob, Chance, Clock, Keyring, RawDelivery, Registry
 from deploytrail.app.record import Recorder
-from deploytrail.app.vault import Vault, decrypt, encrypt
+from deploytrail.app.vault import Vault, encrypt
 from deploytrail.errors import Refused
 from deploytrail.facts.canonical import normal
 from deploytrail.facts.draft import Draft, Person
 from deploytrail.facts.entry import read
 from deploytrail.facts.kinds import SubjectErased
-from deploytrail.facts.sealing import NOBODY, Opened, from_bytes, to_bytes
+from deploytrail.facts.sealing import NOBODY, Opened, to_bytes
 
 _WAIT: Final = 30
 _PAGE: Final = 500
@@ -154,13 +154,12 @@ class Erase:
         if self._recorder.closed is not None:
             raise Refused("unavailable", self._recorder.closed)
         size = self._log.head().size
-        opening = _Opening(self._keyring)
-        known = self._known(opening, progress)
+        known = self._known(progress)
         subjects = [subject, *known.same(subject)]
         mentions = Mentions(known.strings(subjects))
         if mentions.within(ground):
             raise Refused("bad-input", "The ground stays readable for ever, and must not mention the person.")
-        work = _Work(self, opening, subjects, mentions, progress)
+        work = _Work(self, subjects, mentions, progress)
         decided = self._decided(subjects)
         work.redact(0, decided)
         newest = work.destroy(0)
@@ -232,41 +231,16 @@ class Erase:
         )
         self._recorder.record([draft]).result(timeout=_WAIT)
 
-    def _known(self, opening: _Opening, progress: Progress | None) -> _Known:
+    def _known(self, progress: Progress | None) -> _Known:
         """What every subject is known as, from all disclosures that open."""
         known = _Known()
         for count, (_, blob) in enumerate(self._log.every_disclosure()):
             known.entries[blob.subject] = known.entries.get(blob.subject, 0) + 1
-            if blob.subject != NOBODY and (opened := opening.opened(blob)) is not None:
-                known.add(blob.subject, opened)
+            if blob.subject != NOBODY:
+                known.add(blob.subject, self._disclose.opened(blob) or {})
             if progress and count % _PAGE == 0:
                 progress(count, "names")
         return known
-
-
-class _Opening:
-    """Opens disclosures for one erasure; keys are remembered that long."""
-
-    def __init__(self, keyring: Keyring) -> None:
-        self._keyring = keyring
-        self._keys: dict[str, bytes | None] = {}
-
-    def key(self, subject: str) -> bytes | None:
-        """A subject's key, as it was when first asked for."""
-        if subject not in self._keys:
-            self._keys[subject] = self._keyring.key(subject)
-        return self._keys[subject]
-
-    def opened(self, blob: Blob) -> Opened | None:
-        """What a disclosure opens; None if it cannot be read."""
-        key = self.key(blob.subject)
-        if key is None:
-            return None
-        try:
-            return from_bytes(decrypt(key, blob.sealed, blob.subject))
-        except (Refused, ValueError):
-            # `fsck --all` names it. What nobody can open tells nobody anything.
-            return None
 
 
 class _Known:
@@ -332,12 +306,11 @@ class _Work:
     def __init__(
         self,
         erase: Erase,
-        opening: _Opening,
         subjects: Sequence[str],
         mentions: Mentions,
         progress: Progress | None,
     ) -> None:
-        self._house, self._opening = erase, opening
+        self._house = erase
         self._subjects, self._mentions = frozenset(subjects), mentions
         self._progress = progress
         self.redacted = self.deliveries = self.sessions = 0
@@ -358,9 +331,7 @@ class _Work:
                 self._redact(index, blob)
 
     def _redact(self, index: int, blob: Blob) -> None:
-        opened = self._opening.opened(blob)
-        if opened is None:
-            return
+        opened = self._house._disclose.opened(blob) or {}
         kept = {
             path: said for path, said in opened.items() if not self._mentioned(blob.subject, path, said[1])
         }
@@ -400,7 +371,7 @@ class _Work:
         return not own_name and self._mentions.in_value(value)
 
     def _sealed(self, subject: str, kept: Opened) -> Blob:
-        key = self._opening.key(subject)
+        key = self._house._keyring.key(subject)
         assert key is not None
         return Blob(subject, encrypt(key, to_bytes(kept), subject, self._house._chance))
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from deploytrail.app.listeners import tell_all
 from deploytrail.app.ports import Clock, Derived, Log, Row
 from deploytrail.errors import Refused
 from deploytrail.facts.entry import read
@@ -123,11 +124,10 @@ class Follower:
         """Whether the rows are of these projections and of this log."""
         cursor = self._derived.cursor()
         made_by = self._derived.get(FOLLOWING, "versions")
-        if cursor == 0:
-            return made_by is None or made_by.text == versions()
+        if made_by is None or made_by.text != versions():
+            return made_by is None and cursor == 0
         leaf = self._derived.get(FOLLOWING, "leaf")
-        here = self._log.leaves(cursor - 1, cursor).hex()
-        return made_by is not None and made_by.text == versions() and leaf is not None and leaf.text == here
+        return cursor == 0 or (leaf is not None and leaf.text == self._log.leaves(cursor - 1, cursor).hex())
 
     def _rebuild(self, progress: Progress | None) -> None:
         fresh = self._derived.rebuild()
@@ -161,5 +161,4 @@ class Follower:
 
     def _tell(self, size: int) -> None:
         self.state = FollowerState(size=size)
-        for listener in self.listeners:
-            listener(size)
+        tell_all(self.listeners, size)

@@ -40,6 +40,7 @@ from deploytrail.app.judging import Unshown, answer, told
 from deploytrail.app.ports import Inspected, Signed
 from deploytrail.evidence.check import Check, Faults
 from deploytrail.facts.entry import Entry, check
+from deploytrail.facts.subjects import subject_hash
 from deploytrail.tlog.checkpoint import open_note
 from deploytrail.tlog.frontier import Frontier
 from deploytrail.tlog.hashes import EMPTY_ROOT, HASH_BYTES, leaf_hash
@@ -477,7 +478,7 @@ class _Walk:
 class _Subjects:
     """The subject index as the entries give it: 16 bytes for each pair, in 256 heaps by the key's first byte.
 
-    Keys are the first eight bytes of SHA-256 of a subject key, as a signed integer.
+    Keys are subject hashes, moved up so that none is below 0.
     """
 
     def __init__(self) -> None:
@@ -511,7 +512,7 @@ class _Subjects:
         """The same few subjects come again and again."""
         key = self._keys.get(subject)
         if key is None:
-            key = int.from_bytes(hashlib.sha256(subject.encode()).digest()[:8], "big") ^ 1 << 63
+            key = subject_hash(subject) + 2**63
             if len(self._keys) > 10_000:
                 self._keys.clear()
             self._keys[subject] = key

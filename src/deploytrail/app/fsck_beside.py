@@ -18,7 +18,7 @@ import msgspec
 
 from deploytrail.app.follow import fold_batch
 from deploytrail.app.judging import Unshown, answer, told
-from deploytrail.app.kept import open_kept
+from deploytrail.app.kept import committed, id_mac_of, mac_of, open_kept
 from deploytrail.app.ports import (
     Derived,
     Inspected,
@@ -444,7 +444,7 @@ class _Deliveries:
             faults.add(f"{name}: its event is not that of its entry.")
         told_id = first.data.get("delivery_id")
         if isinstance(told_id, str) and len(told_id) < 500:
-            expected = self._vault.mac("delivery id", str(source).encode(), told_id.encode())
+            expected = id_mac_of(self._vault, str(source), told_id)
             if id_mac is None:
                 # Another delivery must have come under this id before.
                 self._nameless[expected] = name
@@ -455,16 +455,11 @@ class _Deliveries:
         self, faults: Faults, name: str, first: Entry, source: str, mac: bytes, key: bytes, sealed: bytes
     ) -> None:
         kept = open_kept(RawDelivery(source, mac, None, 0, "", key, sealed), self._vault)
-        hash = hashlib.sha256(kept.body)
-        committed = commitment(kept.salt, "delivery", hash.hexdigest())
-        if committed != _base64(first.delivery):
+        digest = hashlib.sha256(kept.body).digest()
+        if committed(kept.salt, digest) != first.delivery:
             faults.add(f"{name}: its body is not what its entry commits to.")
-        if mac != self._vault.mac("delivery", source.encode(), hash.digest()):
+        if mac != mac_of(self._vault, source, digest):
             faults.add(f"{name}: its keyed hash is not that of its body.")
-
-
-def _base64(text: str | None) -> bytes:
-    return dict(sealed_paths({"delivery": {"c": text}}))["delivery"]
 
 
 class _Folded:

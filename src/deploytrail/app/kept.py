@@ -6,6 +6,7 @@ is read, and the body. Authenticating headers are never among them.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
@@ -14,7 +15,7 @@ import msgspec
 from deploytrail.app.ports import Chance, RawDelivery
 from deploytrail.app.vault import Vault, decrypt, encrypt
 from deploytrail.errors import Refused
-from deploytrail.facts.sealing import SALT
+from deploytrail.facts.sealing import SALT, commitment
 
 _LENGTH: Final = 4
 _KEY: Final = "delivery key"
@@ -26,6 +27,21 @@ class Kept(NamedTuple):
     salt: bytes
     headers: Mapping[str, str]
     body: bytes
+
+
+def committed(salt: bytes, digest: bytes) -> str:
+    """What an entry says of its delivery: a commitment to the SHA-256 of the body, in base64."""
+    return b64encode(commitment(salt, "delivery", digest.hex())).decode()
+
+
+def mac_of(vault: Vault, source: str, digest: bytes) -> bytes:
+    """The keyed hash by which a body with this SHA-256 is known again, if the same source sends it."""
+    return vault.mac("delivery", source.encode(), digest)
+
+
+def id_mac_of(vault: Vault, source: str, delivery_id: str) -> bytes:
+    """The keyed hash by which a source's id of a delivery is known again."""
+    return vault.mac("delivery id", source.encode(), delivery_id.encode())
 
 
 def keep(kept: Kept, source: str, key: bytes, vault: Vault, chance: Chance) -> tuple[bytes, bytes]:

@@ -216,9 +216,6 @@ class Archive(Log, Disclosures, Protocol):
 class Registry(Protocol):
     """Small ephemeral tables that the house administers: sources, secrets, tokens, links, sessions."""
 
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        """All rows of one ephemeral table (`source`, `token`, `link`, `session`)."""
-
     def row(self, table: str, key: str) -> dict[str, Any] | None:
         """One row by its key."""
 
@@ -226,7 +223,7 @@ class Registry(Protocol):
         """Insert or replace one row; durable on return."""
 
     def items(self, table: str) -> list[tuple[str, dict[str, Any]]]:
-        """All rows of one ephemeral table with their keys."""
+        """All rows of one ephemeral table (`source`, `token`, `link`, `session`) with their keys."""
 
     def change(self, table: str, key: str, row: Mapping[str, Any]) -> bool:
         """Replace one row if it is still there; whether it was."""

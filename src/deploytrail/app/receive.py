@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from base64 import b32encode, b64encode
+from base64 import b32encode
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -16,7 +16,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from deploytrail.app.kept import Kept, keep, open_kept
+from deploytrail.app.kept import Kept, committed, id_mac_of, keep, mac_of, open_kept
 from deploytrail.app.ports import Archive, Chance, Clock, Placed, RawDelivery
 from deploytrail.app.record import Recorder
 from deploytrail.app.vault import KEY, Vault
@@ -24,7 +24,7 @@ from deploytrail.errors import Refused
 from deploytrail.facts.draft import Draft
 from deploytrail.facts.entry import read
 from deploytrail.facts.kinds import DeliverySetAside
-from deploytrail.facts.sealing import SALT, commitment
+from deploytrail.facts.sealing import SALT
 from deploytrail.intake.delivery import Delivery, Reading, Source, Unreadable
 
 diagnostics = logging.getLogger("deploytrail.receive")
@@ -95,11 +95,15 @@ class Receiver:
             raise Refused("unavailable", f"This version cannot read sources of the kind {kind}.")
         delivery = Delivery(source=name, headers=headers, body=body, received_at=self._clock.now())
         self._authenticate(source, delivery, secrets)
-        mac = self._vault.mac("delivery", name.encode(), hashlib.sha256(body).digest())
+        digest = hashlib.sha256(body).digest()
+        mac = mac_of(self._vault, name, digest)
         known = self._archive.seen(mac)
         if known is not None:
             return _done(Receipt("repeat", [known]))
-        return self._record(source, delivery, mac, self._read(source, delivery))
+        salt = self._chance.bytes(SALT)
+        reading = self._read(source, delivery)
+        raw = self._raw(source, delivery, reading, mac, salt)
+        return self._record(delivery, raw, committed(salt, digest), reading)
 
     def read_again(self) -> Again:
         """Read anew what was set aside and is still kept, after an upgrade; safe to repeat. Blocking."""
@@ -191,18 +195,13 @@ class Receiver:
         mac = self._vault.mac("fact id", source.encode(), text.encode(), content)[:_ID_BYTES]
         return "k_" + b32encode(mac).decode().rstrip("=").lower()
 
-    def _record(self, source: Source, delivery: Delivery, mac: bytes, reading: Reading) -> Future[Receipt]:
-        id_mac = None
-        if reading.delivery_id:
-            id_mac = self._vault.mac("delivery id", delivery.source.encode(), reading.delivery_id.encode())
-        salt = self._chance.bytes(SALT)
-        name = b64encode(commitment(salt, "delivery", hashlib.sha256(delivery.body).hexdigest())).decode()
-        raw = self._raw(source, delivery, reading, mac, id_mac, salt)
+    def _record(self, delivery: Delivery, raw: RawDelivery, name: str, reading: Reading) -> Future[Receipt]:
+        """Record what was read; its facts name the delivery by its commitment `name`."""
         result: Future[Receipt] = Future()
         result.set_running_or_notify_cancel()
 
         def again() -> Status:
-            return "known" if self._archive.seen(mac) is None else "repeat"
+            return "known" if self._archive.seen(raw.mac) is None else "repeat"
 
         def set_aside(reason: str) -> None:
             aside = self._aside(delivery, reading, reason, name)
@@ -210,7 +209,7 @@ class Receiver:
 
         def nameless(refusal: Refused) -> bool:
             """Whether the delivery was set aside without its id, since another one came under that."""
-            if refusal.code != "conflict" or id_mac is None:
+            if refusal.code != "conflict" or raw.id_mac is None:
                 return False
             aside = self._aside(delivery, reading, refusal.words, name)
             placed = self._recorder.record([aside], delivery=raw._replace(id_mac=None))
@@ -232,21 +231,16 @@ class Receiver:
         return result
 
     def _raw(
-        self,
-        source: Source,
-        delivery: Delivery,
-        reading: Reading,
-        mac: bytes,
-        id_mac: bytes | None,
-        salt: bytes,
+        self, source: Source, delivery: Delivery, reading: Reading, mac: bytes, salt: bytes
     ) -> RawDelivery:
+        told_id = reading.delivery_id
         headers = {name: delivery.headers[name] for name in source.headers if name in delivery.headers}
         kept = Kept(salt, headers, delivery.body)
         key, sealed = keep(kept, delivery.source, self._chance.bytes(KEY), self._vault, self._chance)
         return RawDelivery(
             source=delivery.source,
             mac=mac,
-            id_mac=id_mac,
+            id_mac=id_mac_of(self._vault, delivery.source, told_id) if told_id else None,
             received_at=delivery.received_at,
             event=reading.event,
             key=key,

@@ -210,9 +210,6 @@ class Recorder:
             self._damaged(damage.words)
         except Refused as refusal:
             answers = [refusal] * len(batch)
-        except Exception as error:
-            diagnostics.exception("appending failed")
-            answers = [Refused("unavailable", _unknown(type(error).__name__))] * len(batch)
         newest = -1
         for one, answer in zip(batch, answers, strict=True):
             if not isinstance(answer, Refused):

@@ -6,6 +6,7 @@ the keys of any entry from its bytes alone.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Final
 
 MAX_SUBJECTS: Final = 32
@@ -48,6 +49,11 @@ def subject_keys(envelope: dict[str, Any]) -> tuple[str, ...]:
                 _from_fields(item, keys)
     _from_persons(envelope, keys)
     return tuple(keys)[:MAX_SUBJECTS]
+
+
+def subject_hash(key: str) -> int:
+    """The first eight bytes of SHA-256 of a subject key, as a signed integer, as the index has it."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
 
 
 def _from_fields(data: dict[str, Any], keys: dict[str, None]) -> None:

@@ -97,7 +97,7 @@ class FileSigner:
 
     def frontier(self) -> Frontier:
         if self._record is None:
-            return Frontier(0, ())
+            return Frontier.EMPTY
         return Frontier.decode(b64decode(self._record.frontier))
 
     def sign(self, bodies: Iterable[bytes], head: Head) -> Signed:

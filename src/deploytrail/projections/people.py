@@ -57,9 +57,7 @@ _RANKED: Final = ("email", "login", "name")
 def _seen(subject: str, person: dict[str, Any], index: int, rows: Rows) -> None:
     old = rows.get(PEOPLE, subject) or Person(subject, index, index)
     told = next((name for name in reversed(_RANKED) if name in person), None)
-    better = told is not None and (
-        old.known_by is None or _RANKED.index(told) >= _RANKED.index(old.known_by) or old.named is None
-    )
+    better = told is not None and (old.known_by is None or _RANKED.index(told) >= _RANKED.index(old.known_by))
     rows.put(
         PEOPLE,
         Person(

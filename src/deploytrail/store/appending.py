@@ -144,8 +144,7 @@ class Batch:
 
 def empty_head() -> Head:
     """The head of a log without entries."""
-    frontier = Frontier(0, ())
-    return Head(0, frontier.root(), frontier)
+    return Head(0, Frontier.EMPTY.root(), Frontier.EMPTY)
 
 
 def ids_of(batch: Iterable[Submission]) -> list[Id]:

@@ -176,9 +176,6 @@ class MemoryLog:
 
     # Small ephemeral tables.
 
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        return [row for _, row in self.items(table)]
-
     def row(self, table: str, key: str) -> dict[str, Any] | None:
         with self._lock:
             found = self._registry.get((table, key))

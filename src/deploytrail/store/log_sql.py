@@ -24,6 +24,7 @@ from deploytrail.app.ports import (
     Submission,
 )
 from deploytrail.errors import Refused
+from deploytrail.facts.subjects import subject_hash
 from deploytrail.store import schema
 from deploytrail.store.appending import (
     Batch,
@@ -46,7 +47,6 @@ from deploytrail.store.schema import (
     registry,
     repeat,
     subject,
-    subject_hash,
 )
 from deploytrail.store.sqlite import Writer, open_engine, reading
 from deploytrail.tlog.frontier import Frontier, Node
@@ -262,11 +262,6 @@ class SqlLog:
         self._writing.rewrite()
 
     # Small ephemeral tables.
-
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        query = sa.select(registry.c.row).where(registry.c.area == table).order_by(registry.c.key)
-        with reading(self._readers) as tx:
-            return [msgspec.json.decode(row) for row in tx.execute(query).scalars()]
 
     def row(self, table: str, key: str) -> dict[str, Any] | None:
         query = sa.select(registry.c.row).where(registry.c.area == table, registry.c.key == key)

@@ -6,7 +6,6 @@ the log · ephemeral: secrets, sessions, leases. A test fails on a table without
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final
 
 import sqlalchemy as sa
@@ -56,7 +55,7 @@ checkpoint = sa.Table(
     sa.Column("note", sa.LargeBinary, nullable=False),
     info={"state": "evidential"},
 )
-# Which entries are about a subject. `key` is subject_hash(): eight bytes keep the index narrow; a
+# Which entries are about a subject. `key` is its subject_hash: eight bytes keep the index narrow; a
 # collision can only make a guarded append more careful.
 subject = sa.Table(
     "subject",
@@ -125,8 +124,3 @@ identity = sa.Table(
     info={"state": "erasable"},
     sqlite_with_rowid=False,
 )
-
-
-def subject_hash(key: str) -> int:
-    """The first eight bytes of SHA-256 of a subject key, as a signed integer."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)

@@ -140,10 +140,7 @@ class Writer:
                 with self._engine.begin() as tx:
                     yield tx
             except sa.exc.DBAPIError as error:
-                refused = refusal(error)
-                if isinstance(refused, Damaged):
-                    self._damage = refused.words
-                raise refused from error
+                raise self._refused(error) from error
 
     def truncate_journal(self, *, patience: float = 5.0) -> None:
         """Move everything from the journal into the file and cut the journal to nothing.
@@ -164,27 +161,35 @@ class Writer:
         another page because its neighbours grew or went. Writing waits meanwhile, some 4 ms for each MB; for
         that time it needs as much free disk again. Refused as `begin` and `truncate_journal`.
         """
-        with self._lock, closing(self._engine.raw_connection()) as connection:
-            driver: Any = connection.driver_connection
-            if self._damage is not None:
-                raise Damaged(self._damage)
-            try:
-                driver.execute("VACUUM")
-            except _driver.DatabaseError as error:
-                raise refusal(sa.exc.DBAPIError(None, None, error)) from error
+        with self._alone() as driver:
+            driver.execute("VACUUM")
         self.truncate_journal()
 
     def _truncated(self) -> bool:
-        # The driver's own connection: through the engine it would stand in a transaction of its own.
-        with self._lock, closing(self._engine.raw_connection()) as connection:
-            driver: Any = connection.driver_connection
+        with self._alone() as driver:
             driver.execute("PRAGMA busy_timeout=50")
             try:
                 return bool(driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
-            except _driver.DatabaseError as error:
-                raise refusal(sa.exc.DBAPIError(None, None, error)) from error
             finally:
                 driver.execute(f"PRAGMA busy_timeout={_WAIT_S * 1000}")
+
+    @contextmanager
+    def _alone(self) -> Iterator[Any]:
+        """The driver's own connection, for what may not stand in a transaction. Refused as `begin`."""
+        with self._lock, closing(self._engine.raw_connection()) as connection:
+            if self._damage is not None:
+                raise Damaged(self._damage)
+            try:
+                yield connection.driver_connection
+            except _driver.DatabaseError as error:
+                raise self._refused(sa.exc.DBAPIError(None, None, error)) from error
+
+    def _refused(self, error: sa.exc.DBAPIError) -> Refused:
+        """What an error means; damage is remembered."""
+        refused = refusal(error)
+        if isinstance(refused, Damaged):
+            self._damage = refused.words
+        return refused
 
 
 @contextmanager

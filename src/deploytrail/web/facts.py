@@ -60,9 +60,8 @@ async def tell(request: Request) -> Response:
 async def _one(request: Request, key: str | None, wait: str) -> Response:
     house: House = request.app.state.web.house
     line = await body.read(request, told.MAX_TOLD, "A fact")
-    draft = await run_in_threadpool(_draft, house, caller_of(request), line, key)
-    future = await run_in_threadpool(house.recorder.record, [draft])
-    placed = (await asyncio.wrap_future(future))[0]
+    future = await run_in_threadpool(_handed_in, house, caller_of(request), line, key)
+    [placed] = await asyncio.wrap_future(future)
     leaf = await run_in_threadpool(house.log.leaves, placed.index, placed.index + 1)
     answer: dict[str, Any] = {"index": placed.index, "leaf": base64(leaf)}
     if placed.repeat:
@@ -75,6 +74,10 @@ async def _one(request: Request, key: str | None, wait: str) -> Response:
         headers={"Deploytrail-Index": str(placed.index)},
         media_type="application/json",
     )
+
+
+def _handed_in(house: House, caller: Caller, line: bytes, key: str | None) -> Future[list[Placed]]:
+    return house.recorder.record([_draft(house, caller, line, key)])
 
 
 async def _reach(house: House, index: int, wait: str) -> str:
