@@ -10,30 +10,28 @@ import hashlib
 import hmac
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
-from deploytrail.app.follow import fold_batch
+from deploytrail.app.fsck_rows import Folded
+from deploytrail.app.fsck_walk import Entries
 from deploytrail.app.judging import Unshown, answer, told
 from deploytrail.app.kept import committed, id_mac_of, mac_of, open_kept
 from deploytrail.app.ports import (
-    Derived,
-    Inspected,
     InspectedDerived,
     InspectedKeys,
     Keyring,
     RawDelivery,
-    Row,
 )
 from deploytrail.app.vault import KEY, Vault, decrypt
 from deploytrail.evidence.check import Check, Faults
 from deploytrail.facts import times
 from deploytrail.facts.entry import Entry, read
-from deploytrail.facts.kinds import body_of
-from deploytrail.facts.sealing import NOBODY, Plan, commitment, from_bytes, plan_of, sealed_paths
+from deploytrail.facts.owners import owners_of
+from deploytrail.facts.sealing import NOBODY, commitment, from_bytes, sealed_paths
 from deploytrail.projections.reading import persons
 
 KEYS, DISCLOSURES, OPENINGS, DELIVERIES, ROWS = range(11, 16)
@@ -45,31 +43,7 @@ WORDS: Final[dict[int, str]] = {
     ROWS: "The derived rows are what the entries give.",
 }
 _BATCH: Final = 500
-_FOLDED: Final = 2_500
 _KEYS: Final = 50_000
-
-
-class Entries(NamedTuple):
-    """The log as check 2 to 4 found it: up to `size`, `whole` if all of it can be read.
-
-    `erased` gives for each subject the newest entry that says so.
-    """
-
-    log: Inspected
-    size: int
-    whole: bool
-    erased: dict[str, int]
-    progress: Callable[[int, int, str], None] | None
-
-    def bodies(self, start: int, stop: int) -> list[tuple[int, bytes, bytes]]:
-        """(index, leaf, body) of those that are whole enough to be looked at."""
-        rows = self.log.entry_rows(start, stop, stop - start)
-        return [row for row in rows if isinstance(row[2], bytes)]
-
-    def tell(self, done: int, words: str) -> None:
-        """How far a check is."""
-        if self.progress:
-            self.progress(done, self.size, words)
 
 
 class Beside:
@@ -102,7 +76,7 @@ class Beside:
         yield _answer(ROWS, self._rows(entries))
 
     def _rows(self, entries: Entries) -> Callable[[Faults], str]:
-        return _Folded(entries, self._derived).all if not self._rows_words else _unreadable(self._rows_words)
+        return Folded(entries, self._derived).all if not self._rows_words else _unreadable(self._rows_words)
 
 
 def _entered(views: ExitStack, view: AbstractContextManager[Any]) -> str:
@@ -302,49 +276,6 @@ class _Fields:
         return {path for path, owner in self.owners.items() if owner == subject}
 
 
-def owners_of(envelope: dict[str, Any]) -> dict[str, str]:
-    """Whose disclosure opens each sealed field of an entry, by the rule in `facts/sealing`.
-
-    A person's fields are that person's; of the others the first person named in the same object, else the
-    fact's actor, else nobody. Fields of kinds that this version does not know have no owner here.
-    """
-    found: dict[str, str] = {}
-    actor = envelope.get("actor")
-    if isinstance(actor, dict):
-        _persons_fields(actor, "actor", found)
-    owner = actor["id"] if isinstance(actor, dict) else NOBODY
-    for name in ("labels", "free", "unknown"):
-        if name in envelope:
-            found[name] = owner
-    body = body_of(envelope["kind"])
-    if body is not None:
-        _owned(envelope["data"], plan_of(body), "data", owner, found)
-    return found
-
-
-def _owned(data: dict[str, Any], plan: Plan, path: str, owner: str, found: dict[str, str]) -> None:
-    first = next((data[name] for name in plan.owners if name in data), None)
-    owner = first["id"] if first else owner
-    for name, value in data.items():
-        here = f"{path}.{name}"
-        if isinstance(value, list):
-            for place, item in enumerate(value):
-                if isinstance(item, dict) and name in plan.inner:
-                    _owned(item, plan.inner[name], f"{here}.{place}", owner, found)
-                elif isinstance(item, dict):
-                    _persons_fields(item, f"{here}.{place}", found)
-        elif isinstance(value, dict) and set(value) == {"c"}:
-            found[here] = owner
-        elif isinstance(value, dict):
-            _persons_fields(value, here, found)
-
-
-def _persons_fields(person: dict[str, Any], path: str, found: dict[str, str]) -> None:
-    for name, value in person.items():
-        if isinstance(value, dict):
-            found[f"{path}.{name}"] = person["id"]
-
-
 class _Deliveries:
     """Deliveries held against the entries they led to."""
 
@@ -460,128 +391,3 @@ class _Deliveries:
             faults.add(f"{name}: its body is not what its entry commits to.")
         if mac != mac_of(self._vault, source, digest):
             faults.add(f"{name}: its keyed hash is not that of its body.")
-
-
-class _Folded:
-    """The derived rows held against rows made anew from the entries."""
-
-    def __init__(self, entries: Entries, derived: InspectedDerived) -> None:
-        self._entries, self._derived = entries, derived
-
-    def all(self, faults: Faults) -> str:
-        """Check 15."""
-        for words in self._derived.damage():
-            faults.add(words)
-        cursor = self._cursor(faults)
-        if not self._entries.whole:
-            raise Unshown("Not looked at: entries are missing or cannot be read.")
-        if cursor is None:
-            return ""
-        if not 0 <= cursor <= self._entries.size:
-            size = self._entries.size
-            faults.add(f"The cursor (table derivation) stands at {cursor}, but the log has {size} entries.")
-            cursor = self._entries.size
-        with self._derived.again() as (fresh, view):
-            self._fold(fresh, cursor)
-            with view:
-                rows = sum(self._compare(faults, view, *table) for table in self._derived.tables)
-        behind = self._entries.size - cursor
-        more = f" The last {behind:,} entries are not folded in yet." if behind else ""
-        return f"Tables: {len(self._derived.tables)}, rows: {rows:,}.{more}"
-
-    def _cursor(self, faults: Faults) -> int | None:
-        rows = self._derived.cursor_rows()
-        for id, _ in rows:
-            if id != 1:
-                faults.add(f"There is a cursor row with the id {id} (table derivation).")
-        cursor = next((cursor for id, cursor in rows if id == 1), None)
-        if type(cursor) is not int:
-            faults.add("The cursor row is missing, or no number (table derivation).")
-            return None
-        return cursor
-
-    def _fold(self, fresh: Derived, cursor: int) -> None:
-        for start in range(0, cursor, _FOLDED):
-            stop = min(start + _FOLDED, cursor)
-            fold_batch(fresh, [Row(*row) for row in self._entries.bodies(start, stop)])
-            self._entries.tell(stop, "derived rows")
-
-    def _compare(
-        self,
-        faults: Faults,
-        view: InspectedDerived,
-        table: str,
-        columns: tuple[str, ...],
-        key: tuple[str, ...],
-    ) -> int:
-        """Both tables row by row, in the order of their keys; how many rows there should be."""
-        places = [columns.index(name) for name in key]
-        stored, expected = self._derived.rows(table), view.rows(table)
-        count = 0
-        try:
-            for there, right in _side_by_side(stored, expected, places):
-                count += right is not None
-                if there == right and _sorts(there) == _sorts(right):
-                    continue
-                row = there if right is None else right
-                name = f"Table {table}, row {_shown(row, places)}"
-                if right is None:
-                    faults.add(f"{name} is too much.")
-                elif there is None:
-                    faults.add(f"{name} is missing.")
-                else:
-                    wrong = [
-                        column
-                        for column, found, good in zip(columns, there, right, strict=True)
-                        if found != good or type(found) is not type(good)
-                    ]
-                    faults.add(f"{name} differs in {', '.join(wrong)}.")
-        except Exception as error:
-            faults.add(f"Table {table} cannot be read: {told(error)}")
-        return count
-
-
-_Values = tuple[Any, ...]
-
-
-def _side_by_side(
-    left: Iterable[_Values], right: Iterable[_Values], places: list[int]
-) -> Iterator[tuple[_Values | None, _Values | None]]:
-    """Rows of the same key together, None where one side has none; both sides in the order of their keys."""
-    lefts, rights = iter(left), iter(right)
-    a, b = next(lefts, None), next(rights, None)
-    while a is not None or b is not None:
-        order = 0 if a is None or b is None else _compared(a, b, places)
-        if b is None or (a is not None and order < 0):
-            yield a, None
-            a = next(lefts, None)
-        elif a is None or order > 0:
-            yield None, b
-            b = next(rights, None)
-        else:
-            yield a, b
-            a, b = next(lefts, None), next(rights, None)
-
-
-def _compared(a: _Values, b: _Values, places: list[int]) -> int:
-    """Below, equal or above, as SQLite orders keys: nothing, numbers, texts, bytes."""
-    left, right = ([_rank(row[place]) for place in places] for row in (a, b))
-    return (left > right) - (left < right)
-
-
-def _rank(value: Any) -> tuple[int, Any]:
-    if value is None:
-        return 0, 0
-    if isinstance(value, int | float):
-        return 1, value
-    if isinstance(value, str):
-        return 2, value.encode("utf-8", "surrogateescape")
-    return 3, value
-
-
-def _sorts(row: _Values | None) -> list[type] | None:
-    return None if row is None else [type(value) for value in row]
-
-
-def _shown(row: _Values | None, places: list[int]) -> str:
-    return "" if row is None else "/".join(str(row[place])[:80] for place in places)

@@ -5,6 +5,8 @@
 `draft`      a fact before it is sealed
 `told`       the direct form, as senders write it
 `sealing`    draft to entry and disclosures; commitments, and opening them
+`owners`     whose disclosure opens each sealed field, read from an entry
+`subjects`   what a fact is about, as keys
 `entry`      canonical bytes back to a fact
 `times`      RFC 3339 in, UTC milliseconds out
 """

@@ -9,31 +9,20 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from deploytrail.app.vault import Vault
-from deploytrail.errors import Refused
 from deploytrail.store import schema
 from deploytrail.store.schema import identity, subject_key
-from deploytrail.store.sqlite import Writer, open_engine, reading
+from deploytrail.store.sqlite import SqlFile, reading
 
 
-class SqlKeyring:
+class SqlKeyring(SqlFile):
     """Implements ports.Keyring. Keys are wrapped by the house key; identities are keyed hashes."""
 
     def __init__(self, path: Path, vault: Vault, *, write: bool = True) -> None:
-        """Open the keyring at `path`. With `write`, make what is missing: the caller holds the lock."""
+        super().__init__(path, write=write)
         self._vault = vault
-        self._writer = Writer(path) if write else None
-        if self._writer is not None:
-            with self._writer.begin() as tx:
-                schema.keys.create_all(tx)
-        elif not path.exists():
-            raise Refused("not-found", f"There is no keyring at {path}.")
-        self._readers = open_engine(path, synchronous="FULL", readonly=True)
 
-    def close(self) -> None:
-        """Release every connection."""
-        self._readers.dispose()
-        if self._writer is not None:
-            self._writer.close()
+    def _make(self, tx: sa.Connection) -> None:
+        schema.keys.create_all(tx)
 
     def subject(self, identities: Sequence[bytes]) -> str | None:
         query = sa.select(identity.c.mac, identity.c.subject).where(identity.c.mac.in_(list(identities)))
@@ -66,9 +55,3 @@ class SqlKeyring:
         query = sa.select(subject_key.c.subject).order_by(subject_key.c.subject)
         with reading(self._readers) as tx:
             return list(tx.execute(query).scalars())
-
-    @property
-    def _writing(self) -> Writer:
-        if self._writer is None:
-            raise Refused("unavailable", "This keyring was opened for reading only.")
-        return self._writer

@@ -7,7 +7,6 @@ and see committed states only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -48,7 +47,7 @@ from deploytrail.store.schema import (
     repeat,
     subject,
 )
-from deploytrail.store.sqlite import Writer, open_engine, reading
+from deploytrail.store.sqlite import SqlFile, reading
 from deploytrail.tlog.frontier import Frontier, Node
 
 # SQLite takes 32,766 parameters; this leaves room.
@@ -79,28 +78,15 @@ _KNOWN_ID_MACS: Final = sa.select(delivery.c.id_mac).where(
 _SIGNED: Final = (checkpoint.c.size, checkpoint.c.root, checkpoint.c.note)
 
 
-class SqlLog:
+class SqlLog(SqlFile):
     """Implements ports.Log, Disclosures and Registry on one SQLite file."""
 
-    def __init__(self, path: Path, *, write: bool = True) -> None:
-        """Open the database at `path`. With `write`, make what is missing: the caller holds the lock."""
-        self._writer = Writer(path) if write else None
-        if self._writer is not None:
-            with self._writer.begin() as tx:
-                schema.main.create_all(tx)
-                if tx.execute(sa.select(head.c.id)).first() is None:
-                    new = empty_head()
-                    first = {"size": 0, "root": new.root, "frontier": new.frontier.encode(), "published": -1}
-                    tx.execute(head.insert().values(id=1, **first))
-        elif not path.exists():
-            raise Refused("not-found", f"There is no log at {path}.")
-        self._readers = open_engine(path, synchronous="FULL", readonly=True)
-
-    def close(self) -> None:
-        """Release every connection."""
-        self._readers.dispose()
-        if self._writer is not None:
-            self._writer.close()
+    def _make(self, tx: sa.Connection) -> None:
+        schema.main.create_all(tx)
+        if tx.execute(sa.select(head.c.id)).first() is None:
+            new = empty_head()
+            first = {"size": 0, "root": new.root, "frontier": new.frontier.encode(), "published": -1}
+            tx.execute(head.insert().values(id=1, **first))
 
     # The log.
 
@@ -297,12 +283,6 @@ class SqlLog:
         return msgspec.json.decode(found) if found is not None else None
 
     # Transactions.
-
-    @property
-    def _writing(self) -> Writer:
-        if self._writer is None:
-            raise Refused("unavailable", "This log was opened for reading only.")
-        return self._writer
 
     @staticmethod
     def _head(tx: sa.Connection) -> Head:

@@ -192,6 +192,37 @@ class Writer:
         return refused
 
 
+class SqlFile:
+    """One database file: its readers and, in the process that holds the lock, its writer."""
+
+    def __init__(self, path: Path, *, write: bool = True) -> None:
+        """Open the file at `path`. With `write`, make what is missing: the caller holds the lock."""
+        self._path = path
+        self._writer = Writer(path) if write else None
+        if self._writer is not None:
+            with self._writer.begin() as tx:
+                self._make(tx)
+        elif not path.exists():
+            raise Refused("not-found", f"There is no {path}.")
+        self._readers = open_engine(path, synchronous="FULL", readonly=True)
+
+    def close(self) -> None:
+        """Release every connection."""
+        self._readers.dispose()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _make(self, tx: sa.Connection) -> None:
+        """Make the tables that are missing."""
+        raise NotImplementedError
+
+    @property
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise Refused("unavailable", f"{self._path} was opened for reading only.")
+        return self._writer
+
+
 @contextmanager
 def reading(readers: sa.Engine) -> Iterator[sa.Connection]:
     """One committed state of the file, to the end of the block. Refused as `Writer.begin`."""
