@@ -54,8 +54,6 @@ class Codec:
 
     def values(self, row: Any) -> tuple[Any, ...]:
         """The values of a row, as columns take them."""
-        if not self._json:
-            return tuple([getattr(row, name) for name in self._names])
         values = [getattr(row, name) for name in self._names]
         for place, _ in self._json:
             if values[place] is not None:
