@@ -1,4 +1,4 @@
-"""The Markdown of the repository, and the tables in it."""
+"""What lies in the repository: its files, its rooms, its Markdown, and the tables in that."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def tracked() -> list[Path]:
         check=True,
     ).stdout.decode()
     return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def rooms() -> set[str]:
+    """Every room of the package: its folders and its modules that lie in none."""
+    found = {p.stem for p in SOURCE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    return found - {"__init__"}
 
 
 def documents() -> list[Path]:

@@ -24,6 +24,7 @@ from deploytrail.web.guard import Door
 from deploytrail.web.settings import WebSettings
 from deploytrail.web.site import routes
 from tests.main.running import OWN, Running, short_folder
+from tools import tables
 
 NOBODY = "anyone"
 FILLED = {"key": "1", "index": "0", "name": "checkout", "source": "hub", "path:path": "0/000"}
@@ -65,13 +66,9 @@ def address(door: Door) -> str:
     return path.replace("/static/checkout", "/static/none")
 
 
-def leaves(group: click.Group = program, above: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
-    """Every command that does something, with its whole name."""
-    for name, command in group.commands.items():
-        if isinstance(command, click.Group):
-            yield from leaves(command, (*above, name))
-        else:
-            yield " ".join((*above, name)), command
+def typed_commands() -> dict[str, click.Command]:
+    """Every command that does something, by its whole name."""
+    return dict(tables._leaves(program, ()))
 
 
 class Everybody:
@@ -172,7 +169,7 @@ def test_a_cookie_does_nothing_from_another_sites_page(everybody: tuple[bool, Ev
 
 
 def test_every_command_names_an_action_that_the_machine_or_a_token_may_do() -> None:
-    found = dict(leaves())
+    found = typed_commands()
     assert len(found) > 10
     for name, command in found.items():
         assert isinstance(command, Declared), name
@@ -194,7 +191,7 @@ def test_a_command_and_what_it_asks_of_the_house_need_the_same_action(tmp_path: 
         raise AssertionError
 
     world = World(serve=never, operate=operate, write_link=never, inspect=never)
-    found = dict(leaves())
+    found = typed_commands()
     for name, arguments in ARGUMENTS.items():
         assert commands.run([*name.split(), *arguments], world, dict) == 130
         assert found[name].action == COMMANDS[asked[-1]].action  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.documents import ROOT, SOURCE
+from tests.house.documents import ROOT, SOURCE, rooms
 
 LINTER = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
 RUFF = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]["lint"]
@@ -37,8 +37,7 @@ def test_every_room_has_its_floor() -> None:
     floors = next(c for c in LINTER["contracts"] if c["type"] == "layers")
     assert floors["exhaustive"]
     listed = {room.strip() for layer in floors["layers"] for room in layer.split("|")}
-    rooms = {p.stem for p in SOURCE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
-    assert listed == rooms - {"__init__"}
+    assert listed == rooms()
 
 
 def test_clock_and_chance_are_excused_in_main_alone() -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.house.documents import ROOT, SOURCE, plain, tables
+from tests.house.documents import ROOT, SOURCE, plain, rooms, table, tables
 
 README = ROOT / "README.md"
 COLUMNS = ("step", "module", "function", "reached", "what")
@@ -134,15 +134,9 @@ def test_every_step_is_connected_as_it_says(steps: list[Step]) -> None:
 
 
 def test_the_map_names_every_room() -> None:
-    rows = [
-        row
-        for rows in tables(README)
-        if tuple(rows[0]) == ("floor", "room", "what lives there")
-        for row in rows
-    ]
+    rows = table(README, "floor", "room", "what lives there")
     named = [plain(room) for row in rows for room in row["room"].split(",")]
-    rooms = {p.stem for p in SOURCE.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
-    assert sorted(named) == sorted(rooms - {"__init__"})
+    assert sorted(named) == sorted(rooms())
 
 
 def test_it_is_short() -> None:

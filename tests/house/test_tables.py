@@ -36,12 +36,12 @@ def test_every_command_names_an_action_of_the_table() -> None:
 def test_a_settings_flag_and_variable_are_those_of_the_commands() -> None:
     """What click takes is what the list of settings says, in both directions."""
     taken = {
-        parameter.name: (parameter.opts[0], parameter.envvar)
+        (parameter.name, parameter.opts[0], parameter.envvar)
         for _, command in tables._leaves(program, ())
         for parameter in command.params
         if getattr(parameter, "envvar", None)
     }
-    listed = {s.name: (f"--{s.name.replace('_', '-')}", s.variable) for s in SETTINGS}
+    listed = {(s.name, f"--{s.name.replace('_', '-')}", s.variable) for s in SETTINGS}
     assert taken == listed
 
 

@@ -9,7 +9,7 @@ from deploytrail.errors import Refused
 from deploytrail.tlog import tiles
 from deploytrail.tlog.checkpoint import Checkpoint, sign
 from deploytrail.tlog.frontier import Frontier
-from deploytrail.tlog.hashes import HASH_BYTES, leaf_hash
+from deploytrail.tlog.hashes import leaf_hash
 from deploytrail.tlog.note import SigningKey
 from deploytrail.tlog.tiles import Tile
 
@@ -85,7 +85,3 @@ class Folder:
 def flips(data: bytes, step: int = 1) -> list[bytes]:
     """The data with one bit flipped, at every `step`th byte."""
     return [data[:at] + bytes((data[at] ^ 1 << at % 8,)) + data[at + 1 :] for at in range(0, len(data), step)]
-
-
-def splits(hashes: bytes) -> list[bytes]:
-    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]

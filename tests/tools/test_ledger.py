@@ -1,4 +1,4 @@
-"""The converter of real histories: each record by a sample of our own, and the real files where present."""
+"""The converter of real histories: each record by a sample of our own."""
 
 from __future__ import annotations
 

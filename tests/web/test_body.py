@@ -13,12 +13,14 @@ from deploytrail.web import body
 from deploytrail.web.body import Room
 
 
-def request(chunks: Sequence[bytes], pause: float = 0.0) -> Request:
-    """A request whose body comes in these chunks, each after a pause."""
+def request(chunks: Sequence[bytes], pause: float = 0.0, gate: asyncio.Event | None = None) -> Request:
+    """A request whose body comes in these chunks, each after a pause; the last once `gate` is open."""
     left = list(chunks)
 
     async def receive() -> dict[str, object]:
         await asyncio.sleep(pause)
+        if gate is not None and len(left) == 1:
+            await gate.wait()
         chunk = left.pop(0)
         return {"type": "http.request", "body": chunk, "more_body": bool(left)}
 
@@ -37,17 +39,24 @@ def test_who_takes_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_all_senders_together_have_so_much_room() -> None:
     room = Room(10)
 
-    async def both() -> list[bytes | BaseException]:
-        return await asyncio.gather(
-            body.read(request([b"1234", b"5678"], pause=0.01), 100, "A delivery", room),
-            body.read(request([b"abcd", b"efgh"], pause=0.05), 100, "A delivery", room),
-            return_exceptions=True,
+    async def story() -> None:
+        gate = asyncio.Event()
+        first = asyncio.create_task(
+            body.read(request([b"12345678", b"9"], gate=gate), 100, "A delivery", room)
         )
+        async with asyncio.timeout(30):
+            while room.take(3):
+                room.give(3)
+                await asyncio.sleep(0)
+        with pytest.raises(Refused, match="Send it again") as caught:
+            await body.read(request([b"ab", b"cd"]), 100, "A delivery", room)
+        assert caught.value.code == "busy"
+        gate.set()
+        assert await first == b"123456789"
+        # The first has come in whole, and its room is free again.
+        assert await body.read(request([b"abcd", b"efgh"]), 100, "A delivery", room) == b"abcdefgh"
 
-    first, second = asyncio.run(both())
-    assert first == b"12345678"
-    # By then the first had come in whole, and its room was free again.
-    assert second == b"abcdefgh"
+    asyncio.run(story())
     with pytest.raises(Refused, match="Send it again") as caught:
         asyncio.run(body.read(request([b"12345678", b"9abc"]), 100, "A delivery", room))
     assert caught.value.code == "busy"
