@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from deploytrail.tlog.spelling import write_base64
 from deploytrail.web import guard
 from deploytrail.web.settings import WebSettings
 from deploytrail.web.site import site
+from tests.browser.visits import Visits
 from tests.web import cast
 from tests.web.conftest import tell
 from tests.web.fakes import FakeHouse, Session
@@ -136,40 +137,12 @@ Open = Callable[..., Page]
 def visit(house: House, browser: Browser) -> Iterator[Open]:
     """visit("/log", role="viewer", width=360, dark=True): a page in a context of its own.
 
-    What the browser complains of in its console fails the test.
+    What the browser complains of, in its console or for the policy, fails the test.
     """
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+    visits = Visits(browser, house.url)
 
-    def go(
-        path: str,
-        *,
-        role: str | None = "administrator",
-        width: int = 1280,
-        dark: bool = False,
-        script: bool = True,
-        expect_errors: bool = False,
-        **options: Any,
-    ) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": 800},
-            color_scheme="dark" if dark else "light",
-            java_script_enabled=script,
-            **options,
-        )
-        contexts.append(context)
-        if role:
-            context.add_cookies([{"name": "deploytrail", "value": role, "url": house.url}])
-        page = context.new_page()
-        if not expect_errors:
-            page.on(
-                "console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None
-            )
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(house.url + path)
-        return page
+    def go(path: str, *, role: str | None = "administrator", **options: Any) -> Page:
+        return visits.go(path, cookie=f"deploytrail={role}" if role else None, **options)
 
     yield go
-    for context in contexts:
-        context.close()
-    assert complaints == []
+    assert visits.end() == []

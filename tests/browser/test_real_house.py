@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.real import Visits
 from tests.browser.test_hands import violations
 from tests.browser.test_verify import bend, verify
+from tests.browser.visits import Visits
 from tests.intake.deliveries import own_samples, sample
 from tests.main.running import ROOT, Running, serving, typed
 
@@ -113,7 +113,7 @@ def visits(browser: Browser) -> Iterator[Callable[[Running], Go]]:
         every: list[Visits] = []
 
         def of(house: Running) -> Go:
-            made = Visits(browser, house)
+            made = Visits(browser, house.url)
             every.append(made)
             stack.callback(made.end)
             return made.go
@@ -500,6 +500,7 @@ def test_without_script_everything_can_be_read(shared: Real, visit: Go) -> None:
     page.get_by_label("Service").select_option("checkout")
     page.get_by_label("Outcome").select_option("succeeded")
     page.get_by_role("button", name="Show", exact=True).click()
+    expect(page).to_have_url(re.compile(r"service=checkout&.*outcome=succeeded"))
     expect(page.locator(".row").first).to_contain_text("checkout")
     page.locator(f"#e{shared.deployment}").get_by_role("link", name="checkout 1.42.0").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("checkout 1.42.0 to production")

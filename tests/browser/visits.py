@@ -1,12 +1,10 @@
-"""Pages of a real house in a real browser: who is there, and what the browser complains of."""
+"""Pages of a house in a real browser: who is there, and what the browser complains of."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
-
-from tests.main.running import Running
 
 # What breaks the content security policy is told to the page itself.
 _LISTEN = """
@@ -16,10 +14,10 @@ document.addEventListener("securitypolicyviolation", (e) => window.violations.pu
 
 
 class Visits:
-    """Contexts of one browser at one house; `end` closes them and gives what was complained of."""
+    """Contexts of one browser at the house of a URL; `end` closes them and gives what was complained of."""
 
-    def __init__(self, browser: Browser, house: Running) -> None:
-        self._browser, self._house = browser, house
+    def __init__(self, browser: Browser, url: str) -> None:
+        self._browser, self._url = browser, url
         self._contexts: list[BrowserContext] = []
         self._pages: list[Page] = []
         self.complaints: list[str] = []
@@ -45,7 +43,7 @@ class Visits:
         self._contexts.append(context)
         if cookie:
             name, _, value = cookie.partition("=")
-            context.add_cookies([{"name": name, "value": value, "url": self._house.url}])
+            context.add_cookies([{"name": name, "value": value, "url": self._url}])
         page = context.new_page()
         if script:
             page.add_init_script(_LISTEN)
@@ -53,7 +51,7 @@ class Visits:
         if not expect_errors:
             page.on("console", self._hear)
             page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(self._house.url + path)
+        page.goto(self._url + path)
         return page
 
     def _hear(self, message: ConsoleMessage) -> None:
