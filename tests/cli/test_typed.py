@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from deploytrail.store.log_sql import SqlLog
+from deploytrail import main
+from deploytrail.cli import commands
+from deploytrail.cli.world import World
 from deploytrail.tlog.note import SigningKey
 from tests.main.running import Running, surroundings, typed
 
@@ -90,26 +94,32 @@ def test_a_link_is_shown_on_a_terminal(closed: Running) -> None:
         (b"\xff\x00\n", b"\xff\x00"),
     ],
 )
-def test_one_newline_at_the_end_of_a_secret_is_dropped(
-    closed: Running, monkeypatch: pytest.MonkeyPatch, written: bytes, kept: bytes
-) -> None:
+def test_one_newline_at_the_end_of_a_secret_is_dropped(closed: Running, written: bytes, kept: bytes) -> None:
     file = closed.folder / "secret"
     file.write_bytes(written)
+    assert secret_taken(file) == kept
     add = ("admin", "source", "add", "github", "hub", *closed.where)
     assert typed(*add, "--secret-file", str(file)).status == 0
-    # The same secret, with nothing at its end: nothing changes, so it was kept like this.
+    # The same secret, with nothing more at its end: nothing changes.
     file.write_bytes(kept if not kept.endswith(b"\n") else kept + b"\n")
     assert typed(*add, "--secret-file", str(file)).status == 0
     assert typed(*add, "--secret-file", "-", stdin=written).status == 0
-    assert kinds(closed) == ["log.opened", "source.added"]
+    assert [fact["kind"] for fact in closed.in_file()] == ["log.opened", "source.added"]
 
 
-def kinds(closed: Running) -> list[str]:
-    """The kind of every entry of a house that nobody serves."""
-    log = SqlLog(closed.data / "trail.db", write=False)
-    found = [json.loads(row.body)["kind"] for row in log.entries(0, 1000)]
-    log.close()
-    return found
+def secret_taken(file: Path) -> bytes:
+    """The secret that the command hands to the house."""
+    forms: list[bytes] = []
+
+    def operate(given: Mapping[str, Any], command: str, form: bytes) -> dict[str, Any]:
+        forms.append(form)
+        return {"url": "http://localhost/hooks/hub", "secret": None}
+
+    world = World(serve=main.serve, operate=operate, write_link=main.write_link, inspect=main.inspect)
+    arguments = ["admin", "source", "add", "github", "hub", "--secret-file", str(file)]
+    assert commands.run(arguments, world, dict) == 0
+    [form] = forms
+    return base64.b64decode(json.loads(form)["secret"])
 
 
 def test_a_source_says_where_it_delivers_and_shows_a_made_secret_once(closed: Running) -> None:
@@ -212,13 +222,11 @@ def test_what_is_refused_ends_with_3(closed: Running) -> None:
     [
         ["record", "x-y", "a=1"],
         ["record", "-"],
-        ["verify", "--key", "example.org/log+b7b46c59+AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB"],
+        ["verify", "--key", SigningKey.from_seed("example.org/log", bytes(32)).verifier.vkey()],
     ],
 )
 @pytest.mark.slow
 def test_a_house_out_of_reach_ends_with_5(arguments: list[str]) -> None:
-    if arguments[-2] == "--key":
-        arguments = [*arguments[:-1], SigningKey.from_seed("example.org/log", bytes(32)).verifier.vkey()]
     for url in ("http://localhost:1", "http://nowhere.invalid", "http://[::1]:1"):
         done = typed(*arguments, "--url", url, stdin=b'{"kind": "x-y"}\n')
         assert (done.status, done.out) == (5, "")

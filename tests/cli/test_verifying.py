@@ -101,7 +101,7 @@ def test_a_checkpoint_that_is_no_beginning_is_found(known: Known, folder: Path, 
     made = {
         "foreign": lambda: checkpoint.sign(Checkpoint("example.org/other", int(size), bytes(32)), foreign),
         "newer": lambda: checkpoint.sign(Checkpoint(origin, known.size + 1, bytes(32)), key),
-        "forged": lambda: known.old.read_bytes().replace(size, b"2", 1),
+        "forged": lambda: known.old.read_bytes().replace(b"\n" + size + b"\n", b"\n2\n", 1),
         "no note": lambda: b"hello",
         "another history": lambda: checkpoint.sign(Checkpoint(origin, int(size), bytes(32)), key),
     }

@@ -27,6 +27,7 @@ from urllib.parse import urlencode
 from deploytrail import config, main
 from deploytrail.cli import commands
 from deploytrail.cli.world import World
+from deploytrail.store.log_sql import SqlLog
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -254,6 +255,14 @@ class Running:
             found.append(json.loads(data[at + 2 : at + 2 + length]))
             at += 2 + length
         return found
+
+    def in_file(self) -> list[dict[str, Any]]:
+        """Every entry in the log's file, signed or not; the server may run or not."""
+        log = SqlLog(self.data / "trail.db", write=False)
+        try:
+            return [json.loads(row.body) for row in log.entries(0, log.head().size)]
+        finally:
+            log.close()
 
 
 def delivery_headers(

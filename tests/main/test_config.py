@@ -15,6 +15,11 @@ from deploytrail.config import SETTINGS, loopback, settings_of
 from deploytrail.errors import Refused
 
 
+def never(*_: object) -> Any:
+    """What must not be asked for."""
+    raise AssertionError
+
+
 def given_to_serve(arguments: list[str], file: Mapping[str, Any]) -> dict[str, Any]:
     """What `serve` is given."""
     got: dict[str, Any] = {}
@@ -22,9 +27,6 @@ def given_to_serve(arguments: list[str], file: Mapping[str, Any]) -> dict[str, A
     def serve(given: Mapping[str, Any], say: object, show: object) -> int:
         got.update(given)
         return 0
-
-    def never(*_: object) -> Any:
-        raise AssertionError
 
     world = World(serve=serve, operate=never, write_link=never, inspect=never)
     assert commands.run(["serve", *arguments], world, lambda: file) == 0
@@ -65,9 +67,6 @@ def test_every_command_that_may_open_a_house_has_its_settings(
     def operate(given: Mapping[str, Any], command: str, form: bytes) -> dict[str, Any]:
         got.update(given)
         raise Refused("busy", "Enough.")
-
-    def never(*_: object) -> Any:
-        raise AssertionError
 
     world = World(serve=never, operate=operate, write_link=never, inspect=never)
     monkeypatch.setenv("DEPLOYTRAIL_SIGNER", "signer-of-environment")
@@ -115,9 +114,6 @@ def test_a_file_that_is_wrong_is_named(folder: Path, text: bytes, words: str) ->
 def test_a_value_of_the_wrong_kind_is_wrong_use(
     file: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def never(*_: object) -> Any:
-        raise AssertionError
-
     world = World(serve=never, operate=never, write_link=never, inspect=never)
     assert commands.run(["serve"], world, lambda: file) == 2
     assert "Invalid value" in capsys.readouterr().err
