@@ -158,6 +158,27 @@ def test_empty_pages_say_why_and_what_next(house: FakeHouse, enter: Enter) -> No
     assert "No entry matches" in client.get("/?service=nobody").text
 
 
+@pytest.mark.parametrize(
+    ("count", "said"), [(0, []), (2, ["2 set aside"]), (99, ["99 set aside"]), (100, ["99+ set aside"])]
+)
+def test_every_page_says_how_many_deliveries_were_set_aside(
+    house: FakeHouse, enter: Enter, count: int, said: list[str]
+) -> None:
+    house.ask.aside = cast.set_aside()[:1] * count
+    assert re.findall(r"[\d+]+ set aside", text(enter("viewer").get("/environments").text)) == said
+
+
+def test_what_was_set_aside_is_counted_again_when_something_was_recorded(
+    house: FakeHouse, enter: Enter
+) -> None:
+    client = enter("viewer")
+    assert "2 set aside" in text(client.get("/log").text)
+    house.ask.aside.pop()
+    house.ask.size = house.ask.projected() + 1
+    house.clock.at += 1_000
+    assert "1 set aside" in text(client.get("/log").text)
+
+
 def test_a_deployment_tells_its_whole_story(enter: Enter) -> None:
     seen = text(enter("administrator").get("/deployments/40").text)
     for words in (
