@@ -68,7 +68,7 @@ class House(FakeHouse):
             self._thread.join(10)
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def until(true: Callable[[], bool], what: str, seconds: float = 10) -> None:
     """Wait for something outside of the page."""
     end = time.monotonic() + seconds
     while not true():

@@ -187,7 +187,7 @@ def test_a_house_that_comes_back_is_found_again_and_nothing_is_lost(
     before = tell("before")
     expect(page.get_by_role("link", name="Show 1 new entry")).to_be_visible()
     assert own.stop() == 0
-    expect(page.locator("#live")).to_contain_text("Not live")
+    expect(page.locator("#live")).to_contain_text("Not live", timeout=15_000)
     own.start()
     missed = [tell(f"missed-{n}") for n in range(3)]
     expect(page.get_by_role("link", name="Show 4 new entries")).to_be_visible(timeout=25_000)

@@ -59,7 +59,7 @@ def test_a_lost_connection_is_said_and_nothing_is_lost(house: House, visit: Open
     page = visit("/", expect_errors=True)
     expect(page.locator("#live")).to_contain_text("Live")
     house.stop()
-    expect(page.locator("[data-live-lost]")).to_contain_text("nothing is lost")
+    expect(page.locator("[data-live-lost]")).to_contain_text("nothing is lost", timeout=15_000)
     expect(page.locator("#live")).to_contain_text("Not live")
     grow(house, 48, 49)
     house.start()
@@ -71,7 +71,7 @@ def test_the_end_of_a_session_ends_the_page_s_updates(house: House, visit: Open)
     page = visit("/", expect_errors=True)
     expect(page.locator("#live")).to_contain_text("Live")
     del house.administer.sessions["administrator"]
-    expect(page.locator("[data-live-lost]")).to_contain_text("signed out")
+    expect(page.locator("[data-live-lost]")).to_contain_text("signed out", timeout=8_000)
 
 
 def test_filters_hold_for_live_entries_too(house: House, visit: Open) -> None:

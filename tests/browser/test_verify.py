@@ -15,7 +15,7 @@ def verify(page: Page) -> str:
     """Press the button, and what it says in the end."""
     page.get_by_role("button", name="Verify in this browser").click()
     verdict = page.locator("[data-verdict]")
-    expect(verdict.locator(".verdict").first).to_be_visible()
+    expect(verdict.locator(".verdict").first).to_be_visible(timeout=15_000)
     return verdict.inner_text()
 
 
