@@ -42,6 +42,10 @@ class Sizes:
         """How many entries to measure on."""
         return default if self.entries is None else self.entries
 
+    def times(self, default: int) -> int:
+        """How often to do what is counted instead of timed: `default` times, or fewer in a short run."""
+        return max(5, round(default * min(1.0, self.seconds / 2.0)))
+
 
 @dataclass(frozen=True)
 class Benchmark:

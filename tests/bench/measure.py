@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-Clock = Callable[[], float]
-
 
 def rate(once: Callable[[], int], seconds: float) -> float:
     """How many per second, where `once()` does some and says how many; repeated for about `seconds`."""
@@ -17,16 +15,6 @@ def rate(once: Callable[[], int], seconds: float) -> float:
     while (took := time.perf_counter() - start) < seconds:
         done += once()
     return done / took
-
-
-def timed(once: Callable[[], object], count: int) -> list[float]:
-    """Milliseconds of each of `count` calls."""
-    found = []
-    for _ in range(count):
-        start = time.perf_counter()
-        once()
-        found.append((time.perf_counter() - start) * 1000)
-    return found
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -28,14 +28,14 @@ def _run(sizes: Sizes) -> Iterator[Figure]:
             started(house)
             send(house, list(told(_FEW, "small")))
             caught_up(house)
-            small = _read(house)
+            small = _read(house, sizes.times(_ASKED))
             house.stop()
             _fill(house, lines)
             house.start()
             if not house.ready():
                 raise RuntimeError(f"the server does not start: {house.said()}")
             size = caught_up(house)
-            large = _read(house)
+            large = _read(house, sizes.times(_ASKED))
         finally:
             house.kill()
     for page in _PAGES:
@@ -56,11 +56,11 @@ def _fill(house: Served, lines: Sequence[bytes]) -> None:
         rooms.close()
 
 
-def _read(house: Served) -> dict[str, list[float]]:
+def _read(house: Served, times: int) -> dict[str, list[float]]:
     """Milliseconds of each page, the first answer of each left out."""
     key = _newest_deployment(house)
     return {
-        page: [_answered(house, page.replace("KEY", key)) for _ in range(_ASKED + 1)][1:] for page in _PAGES
+        page: [_answered(house, page.replace("KEY", key)) for _ in range(times + 1)][1:] for page in _PAGES
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterator
 from itertools import count
 
@@ -13,6 +12,7 @@ from tests.bench.figure import FULL, MEMORY, Benchmark, Figure, Sizes
 from tests.bench.house import rooms
 from tests.bench.measure import crowd, percentile, rate
 from tests.intake.deliveries import delivery, own_samples
+from tests.main.running import delivery_headers
 
 SECRET = b"a secret of the benchmarks"
 SENDERS = (1, 32)
@@ -47,12 +47,8 @@ def _run(sizes: Sizes) -> Iterator[Figure]:
             one = samples[number % len(samples)]
             # White space makes another body of it, so that nothing is a repeat.
             body = one.body + b" " * (number // len(samples)) if number >= len(samples) else one.body
-            headers = {
-                "content-type": "application/json",
-                "x-github-event": one.event,
-                "x-github-delivery": f"{number:08x}-0000-4000-8000-000000000000",
-                "x-hub-signature-256": "sha256=" + hmac.digest(SECRET, body, "sha256").hex(),
-            }
+            id = f"{number:08x}-0000-4000-8000-000000000000"
+            headers = delivery_headers(one.event, body, id=id, secret=SECRET)
             receiver.receive("our-github", headers, body).result()
 
         for senders in SENDERS:

@@ -21,24 +21,25 @@ _ORIGIN = "bench.example.org/log"
 
 
 def _run(sizes: Sizes) -> Iterator[Figure]:
+    times = sizes.times(200)
     with rooms() as house:
         signer = FileSigner.create(house.folder / "signer", _ORIGIN, house.chance)
         sealer = Sealer(house.log, signer, house.clock)
-        small = _sealed(house, sealer, "s")
+        small = _sealed(house, sealer, "s", times)
         house.fill(list(told(sizes.of(_MANY))))
         sealer.seal()
         size = house.log.head().size
-        large = _sealed(house, sealer, "l")
+        large = _sealed(house, sealer, "l", times)
     p50, p99 = percentile(large, 0.5), percentile(large, 0.99)
     more = {"size": size, "p99_ms": round(p99, 3)}
     ratio = p50 / percentile(small, 0.5)
     yield Figure("seal", p50, "ms p50 per checkpoint", FULL, ratio, "the same on an empty log", more)
 
 
-def _sealed(house: Rooms, sealer: Sealer, prefix: str) -> list[float]:
-    """Milliseconds of each of two hundred checkpoints, one entry after the last."""
+def _sealed(house: Rooms, sealer: Sealer, prefix: str, times: int) -> list[float]:
+    """Milliseconds of each of so many checkpoints, one entry after the last."""
     line, found, numbers = next(told(1)), [], count()
-    for _ in range(200):
+    for _ in range(times):
         one = msgspec.structs.replace(draft(line), id=f"{prefix}/{next(numbers)}")
         house.log.append([Submission((house.persons.seal(one),))])
         start = time.perf_counter()

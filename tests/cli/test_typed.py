@@ -254,7 +254,17 @@ def test_the_environment_is_read_and_the_file_beside(closed: Running) -> None:
 
 @pytest.mark.slow
 def test_whoever_stops_reading_is_not_told_of_it(closed: Running) -> None:
-    closed.token("viewer")
+    unread, written = os.pipe()
+    os.close(unread)
+    done = subprocess.run(
+        [sys.executable, "-m", "deploytrail", "--version"],
+        env=surroundings(closed.folder),
+        stdout=written,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(written)
+    assert done.stderr == ""
     done = subprocess.run(
         ["/bin/sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "deploytrail", "--version"],
         env=surroundings(closed.folder),

@@ -17,22 +17,22 @@ from tests.crash.items import item, marks_in
 from tests.crash.ledger import Broken, Ledger
 
 
-def judge(data: Path, vkey: str, ledger: Ledger, *, settled: bool = True) -> int:
+def judge(data: Path, vkey: str, ledger: Ledger) -> int:
     """The log's size. Broken at the first promise that does not hold.
 
-    With `settled` everything sent was acknowledged in the end, so that nothing else may be there.
+    Everything sent was acknowledged in the end, so that nothing else of it may be there.
     """
     log = SqlLog(data / "trail.db", write=False)
     try:
-        marks, prefix_roots = _entries(log, sorted(ledger.notes))
-        _everything_once(marks, ledger, settled)
+        marks, prefix_roots = _entries(log, set(ledger.notes))
+        _everything_once(marks, ledger)
         _checkpoints(log, Verifier.parse(vkey), ledger, prefix_roots)
         return log.head().size
     finally:
         log.close()
 
 
-def _entries(log: SqlLog, sizes: list[int]) -> tuple[dict[str, list[int]], dict[int, bytes]]:
+def _entries(log: SqlLog, sizes: set[int]) -> tuple[dict[str, list[int]], dict[int, bytes]]:
     """Where each mark stands, and the roots at `sizes`; every entry, its hash and the head checked."""
     head, frontier = log.head(), Frontier.EMPTY
     marks: dict[str, list[int]] = defaultdict(list)
@@ -55,7 +55,7 @@ def _entries(log: SqlLog, sizes: list[int]) -> tuple[dict[str, list[int]], dict[
     return marks, roots
 
 
-def _everything_once(marks: dict[str, list[int]], ledger: Ledger, settled: bool) -> None:
+def _everything_once(marks: dict[str, list[int]], ledger: Ledger) -> None:
     twice = {mark: at for mark, at in marks.items() if len(at) > 1}
     _demand(not twice, f"recorded more than once: {list(twice.items())[:3]}")
     for number, index in ledger.acknowledged.items():
@@ -63,8 +63,9 @@ def _everything_once(marks: dict[str, list[int]], ledger: Ledger, settled: bool)
         _demand(
             found == [index], f"item {number} was acknowledged at {index} and stands at {found or 'no place'}"
         )
-    if settled:
-        _demand(not ledger.unknown, f"{len(ledger.unknown)} items were never acknowledged")
+    _demand(not ledger.unknown, f"{len(ledger.unknown)} items were never acknowledged")
+    strange = set(marks) - {item(number).mark for number in ledger.acknowledged}
+    _demand(not strange, f"recorded, but nobody's answer told of it: {sorted(strange)[:3]}")
 
 
 def _checkpoints(log: SqlLog, key: Verifier, ledger: Ledger, roots: dict[int, bytes]) -> None:

@@ -26,7 +26,6 @@ class Ledger:
         self.unknown: set[int] = set()
         self.notes: dict[int, bytes] = {}
         self.refused: Counter[str] = Counter()
-        self.repeats = 0
 
     def draw(self, chance: Random) -> Item:
         """Mostly something new; now and then something unanswered, or long acknowledged, once more."""
@@ -50,7 +49,6 @@ class Ledger:
                 return
             before = self.acknowledged.setdefault(one.number, answer.index)
             self.unknown.discard(one.number)
-            self.repeats += answer.repeat
         if before != answer.index:
             raise Broken(f"item {one.number} was acknowledged at {before} and at {answer.index}")
 

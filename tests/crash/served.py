@@ -16,7 +16,7 @@ from tests.crash.faults import Faults
 from tests.crash.items import SECRET, SOURCE, Item
 from tests.crash.ledger import Broken
 from tests.crash.victim import ANSWER_S, START_S, Answer, Gone, Victim
-from tests.main.running import free_port
+from tests.main.running import free_port, surroundings
 
 DEPLOYTRAIL = (sys.executable, "-m", "deploytrail")
 _PATIENCE_S = 90.0
@@ -38,9 +38,7 @@ class Served(Victim):
 
     def environment(self) -> dict[str, str]:
         """Ours, without anybody's settings for Deploytrail."""
-        every = super().environment()
-        kept = {name: value for name, value in every.items() if not name.startswith("DEPLOYTRAIL_")}
-        return kept | {"XDG_STATE_HOME": str(self.folder / "state")}
+        return surroundings(self.folder, **(self.faults.environment if self.faults else {}))
 
     def prepare(self) -> None:
         """Add a source and two tokens to the running house."""

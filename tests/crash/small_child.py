@@ -8,61 +8,34 @@ short and most of it is writing.
 from __future__ import annotations
 
 import json
-import os
 import sys
 import threading
-import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from deploytrail.app.disclose import Disclose
-from deploytrail.app.persons import Persons
 from deploytrail.app.receive import Receiver
-from deploytrail.app.record import Recorder
 from deploytrail.app.seal import Sealer
-from deploytrail.app.vault import Vault
 from deploytrail.errors import Refused
 from deploytrail.facts import told
 from deploytrail.intake.registry import SOURCES
 from deploytrail.notary.file_signer import FileSigner
-from deploytrail.store.keyring_sql import SqlKeyring
-from deploytrail.store.log_sql import SqlLog
+from tests.bench.house import Rooms
 from tests.crash.items import SECRET, SOURCE
 
 ORIGIN = "crash.example.org/log"
-VAULT_KEY = b"k" * 32
-
-
-class Chance:
-    """Real chance."""
-
-    def bytes(self, count: int) -> bytes:
-        """Unpredictable bytes."""
-        return os.urandom(count)
-
-
-class Clock:
-    """Real time."""
-
-    def now(self) -> int:
-        """UTC milliseconds since 1970."""
-        return time.time_ns() // 1_000_000
 
 
 def main(data: Path, signer_folder: Path) -> None:
     """Run until standard input ends, then stop in order."""
     data.mkdir(parents=True, exist_ok=True)
-    chance, clock, lock = Chance(), Clock(), threading.Lock()
-    log = SqlLog(data / "trail.db")
-    vault = Vault(VAULT_KEY, chance)
-    keyring = SqlKeyring(data / "keys.db", vault)
-    recorder = Recorder(log, Persons(keyring, vault, chance), Disclose(log, keyring, log))
+    lock, rooms = threading.Lock(), Rooms(data)
+    log, recorder, chance, clock = rooms.log, rooms.recorder, rooms.chance, rooms.clock
     if not (signer_folder / "key").exists():
         FileSigner.create(signer_folder, ORIGIN, chance)
     sealer = Sealer(log, FileSigner(signer_folder, ORIGIN), clock)
     sealer.check()
-    receiver = Receiver(recorder, log, vault, clock, chance, SOURCES, lambda _: ("github", [SECRET]))
+    receiver = Receiver(recorder, log, rooms.vault, clock, chance, SOURCES, lambda _: ("github", [SECRET]))
     recorder.listeners.append(sealer.wake)
     sealer.listeners.append(lambda _: say_checkpoint())
     recorder.start()
@@ -107,8 +80,7 @@ def main(data: Path, signer_folder: Path) -> None:
             say({"number": number, "words": refusal.words})
     recorder.stop()
     sealer.stop()
-    log.close()
-    keyring.close()
+    rooms.close()
 
 
 if __name__ == "__main__":

@@ -21,8 +21,6 @@ from tests.crash.victim import Answer, Gone, Victim
 
 # Told one after another; a fault that has not shown itself by then never will.
 _MANY: Final = 60
-# The house's words when it cannot record (RFC 9457 detail behind the status).
-UNAVAILABLE: Final = "503 "
 
 
 @dataclass

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -15,15 +14,8 @@ from tests.crash.loop import run
 from tests.crash.served import Served
 from tests.crash.small import Small
 from tests.crash.sweeps import kills
-from tests.main.running import short_folder
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with short_folder() as made:
-        yield made
 
 
 def test_real_server_outlives_25_cycles(folder: Path) -> None:

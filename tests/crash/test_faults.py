@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.crash import sweeps
 from tests.crash.__main__ import SIGNING
-from tests.main.running import short_folder
 
 pytestmark = pytest.mark.slow
 
 FAILED = "503 The disk or the database failed"
 FULL = "503 The disk is full; nothing was recorded."
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    with short_folder() as made:
-        yield made
 
 
 @pytest.mark.parametrize("first", [1, 4])

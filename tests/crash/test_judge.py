@@ -85,6 +85,16 @@ def _never_answered(kept: Kept) -> None:
     kept.ledger.unknown.add(10)
 
 
+def _never_sent(kept: Kept) -> None:
+    kept.tell(8)
+
+
+def _unpublished(kept: Kept) -> None:
+    kept.ledger.told(item(8), Answer(kept.tell(8)))
+    head = kept.log.head()
+    kept.ledger.saw(sign(Checkpoint(ORIGIN, head.size, head.root), KEY))
+
+
 def _another_history(kept: Kept) -> None:
     kept.ledger.notes[3] = sign(Checkpoint(ORIGIN, 3, b"x" * 32), KEY)
 
@@ -100,6 +110,8 @@ def _checkpoint_gone(kept: Kept) -> None:
         (_elsewhere, "was acknowledged at 3 and stands at"),
         (_twice, "recorded more than once"),
         (_never_answered, "were never acknowledged"),
+        (_never_sent, "nobody's answer told of it"),
+        (_unpublished, "a published checkpoint was lost"),
         (_another_history, "is not of this history"),
         (_checkpoint_gone, "is not of this history"),
     ],

@@ -38,7 +38,8 @@ def test_house_with_twenty_live_pages_ends_within_five_seconds(house: Served) ->
     # TimeoutExpired if it takes longer.
     assert house.stop(WITHIN_S) == 0
     for page in pages:
-        assert page.read() is not None
+        # IncompleteRead if it broke off instead of ending.
+        page.read()
         page.close()
     assert house.data.joinpath("trail.db").exists()
     assert not house.data.joinpath("control.sock").exists()

@@ -49,8 +49,7 @@ class Story:
         answer = self.running.ask("GET", f"/api/v1/entries/{index}", token=self.admin)
         assert answer.status == 200, answer.text
         found: dict[str, Any] = answer.json()
-        entry = found.get("entry", found)
-        return entry if isinstance(entry, dict) else msgspec.json.decode(entry)
+        return found
 
     def page(self, path: str) -> str:
         """A page as an administrator sees it, once it knows of everything."""
@@ -107,7 +106,8 @@ def test_a_delivery_that_no_live_secret_signed_is_counted_and_not_stored(
     story: Story, headers: dict[str, str | None]
 ) -> None:
     size, refused = story.size(), story.refused()
-    body = PUSH.replace(b"shop", b"forged-by-a-stranger")
+    body = PUSH.replace(b"Round", b"forged-by-a-stranger")
+    assert b"forged-by-a-stranger" in body
     given = {**delivery_headers("push", body, id="forged"), **headers}
     shown = {name: value for name, value in given.items() if value is not None}
     words = problem(story.running.ask("POST", "/hooks/hub", body, shown), 401, "unauthenticated")
@@ -149,7 +149,7 @@ def set_aside(story: Story, answer: Answer, reason: str) -> dict[str, Any]:
     [index] = answer.json()["entries"]
     entry = story.entry(index)
     assert entry["kind"] == "delivery.set_aside"
-    assert reason in json.dumps(entry["data"]), entry["data"]
+    assert reason in entry["data"]["reason"]
     return entry
 
 
@@ -168,15 +168,23 @@ BODIES = {
     "a huge number": b'{"number":' + b"9" * 5_000 + b"}",
 }
 
+WHY = {
+    "nothing at all": "is empty",
+    "not UTF-8": "is not UTF-8",
+    "a hundred thousand keys": "has more than 65536 keys",
+    "ten thousand deep": "is nested too deeply",
+    "ten thousand lists deep": "is nested too deeply",
+    "a list": "is not a JSON object",
+    "no repository": "repository",
+    "no fields": "does not say which ref it moved",
+}
+
 
 @pytest.mark.parametrize("what", BODIES)
 def test_an_authentic_delivery_that_cannot_be_read_is_set_aside(story: Story, what: str) -> None:
     size = story.size()
     answer = story.running.deliver("push", BODIES[what], id=f"unreadable {what}".replace(" ", "-"))
-    if answer.json()["status"] == "recorded":
-        assert what in ("a lone surrogate",), "what can be read is read"
-        return
-    entry = set_aside(story, answer, "")
+    entry = set_aside(story, answer, WHY.get(what, "is not JSON that can be read"))
     assert entry["data"]["size"] == len(BODIES[what])
     assert story.size() == size + 1
     again = story.running.deliver("push", BODIES[what], id="other-" + what.replace(" ", "-"))
@@ -192,7 +200,7 @@ def test_an_unknown_event_is_set_aside_and_shown(story: Story, event: str) -> No
         # What is no header is no request.
         assert story.running.deliver(event, body).status == 400
         return
-    set_aside(story, story.running.deliver(event, body), "")
+    set_aside(story, story.running.deliver(event, body), "not read yet: ")
     page = story.page("/attention")
     harmless(page)
     if event.isidentifier() and len(event) < 100:
@@ -203,7 +211,7 @@ def test_a_delivery_without_the_name_of_its_event(story: Story) -> None:
     body = b'{"event": "has no name"}'
     headers = delivery_headers("x", body)
     del headers["x-github-event"]
-    set_aside(story, story.running.ask("POST", "/hooks/hub", body, headers), "")
+    set_aside(story, story.running.ask("POST", "/hooks/hub", body, headers), "not read yet: unknown")
 
 
 def test_a_repeat_is_known_by_its_bytes(story: Story) -> None:
@@ -263,7 +271,7 @@ def test_a_delivery_of_26_mib_is_too_large(story: Story) -> None:
 
 def test_a_delivery_of_24_mib_is_not(story: Story) -> None:
     body = b'{"pad":"' + b"x" * (24 * MIB) + b'"}'
-    entry = set_aside(story, story.running.deliver("push", body), "")
+    entry = set_aside(story, story.running.deliver("push", body), "does not say which ref it moved")
     assert entry["data"]["size"] == len(body)
 
 
@@ -411,7 +419,7 @@ def test_times_of_long_ago_and_of_the_future_are_kept_as_they_were_said(story: S
     )
     assert answer.status == 201, answer.text
     entry = story.entry(answer.json()["index"])
-    assert entry["occurred_at"][:4] in (when[:4], "2000")
+    assert entry["occurred_at"] == when.replace("2001-01-01T00:00:00+14:00", "2000-12-31T10:00:00Z")
     assert entry["received_at"] != entry["occurred_at"], "whose claim a time is stays clear"
     for path in ("/", "/environments", f"/entries/{answer.json()['index']}"):
         harmless(story.page(path))

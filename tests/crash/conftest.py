@@ -1,0 +1,5 @@
+"""The same folder as for `main`."""
+
+from tests.main.conftest import folder
+
+__all__ = ["folder"]
