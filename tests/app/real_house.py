@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from deploytrail.app.access import NAMESPACE, TOKENS
+from deploytrail.app.administer import Administer
 from deploytrail.app.disclose import Disclose
+from deploytrail.app.erase import Erase
 from deploytrail.app.follow import TABLES, Follower
 from deploytrail.app.fsck import Beside, fsck
 from deploytrail.app.persons import Persons
@@ -18,6 +20,7 @@ from deploytrail.app.record import Recorder
 from deploytrail.app.seal import Sealer
 from deploytrail.app.vault import Vault
 from deploytrail.evidence.check import Check
+from deploytrail.facts.draft import TOLD
 from deploytrail.intake.registry import SOURCES
 from deploytrail.notary.file_signer import FileSigner
 from deploytrail.store.derived_sql import SqlDerived
@@ -25,18 +28,12 @@ from deploytrail.store.inspected import InspectedKeys, InspectedLog, InspectedRo
 from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
 from deploytrail.tlog.note import SigningKey
-from tests.app.small_house import ORIGIN, Clock, draft
+from tests.app.small_house import ORIGIN, Chance, Clock, draft
 from tests.intake.deliveries import SECRET, delivery, own_samples
 
 HOUSE_KEY = b"k" * 32
 SOURCE = "our-github"
-
-
-class RealChance:
-    """Real chance."""
-
-    def bytes(self, count: int) -> bytes:
-        return os.urandom(count)
+NAMESPACES = (*SOURCES, TOLD, NAMESPACE, TOKENS)
 
 
 class RealHouse:
@@ -45,7 +42,7 @@ class RealHouse:
     def __init__(self, folder: Path) -> None:
         self.folder, self.data = folder, folder / "data"
         self.data.mkdir(parents=True, exist_ok=True)
-        self.clock, self.chance = Clock(), RealChance()
+        self.clock, self.chance = Clock(), Chance()
         self.vault = Vault(HOUSE_KEY, self.chance)
         self.log = SqlLog(self.data / "trail.db")
         self.keyring = SqlKeyring(self.data / "keys.db", self.vault)
@@ -65,6 +62,20 @@ class RealHouse:
             self.chance,
             SOURCES,
             lambda name: ("github", [SECRET]) if name == SOURCE else None,
+        )
+        self.administer = Administer(
+            self.log, self.recorder, self.persons, self.vault, self.clock, self.chance, SOURCES
+        )
+        self.erase = Erase(
+            log=self.log,
+            keyring=self.keyring,
+            persons=self.persons,
+            disclose=self.disclose,
+            recorder=self.recorder,
+            vault=self.vault,
+            clock=self.clock,
+            chance=self.chance,
+            namespaces=NAMESPACES,
         )
         self.sealer = Sealer(self.log, self.signer, self.clock)
         self.follower = Follower(self.log, self.derived, self.clock)
@@ -103,7 +114,7 @@ def judge(
     data, signer = folder / "data", folder / "signer"
     beside = None
     if everything:
-        vault = Vault(HOUSE_KEY, RealChance())
+        vault = Vault(HOUSE_KEY, Chance())
         keyring = SqlKeyring(data / "keys.db", vault, write=False)
         rows = InspectedRows(data / "derived.db", TABLES)
         beside = Beside(keyring, vault, rows, InspectedKeys(data / "keys.db"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,7 @@ from deploytrail.app.administer import IDLE_MS, LINK_MS, MAX_TOKEN_MS, SESSION_M
 from deploytrail.errors import Refused
 from deploytrail.facts import told
 from deploytrail.facts.kinds import KINDS, from_outside
-from deploytrail.intake.registry import SOURCES
-from tests.app.real_house import RealHouse
+from tests.app.real_house import RealHouse, base64_spellings
 
 ADA = Operator(login="ada")
 MINUTE = 60_000
@@ -27,8 +27,7 @@ class Office:
 
     def __init__(self, folder: Path) -> None:
         self.house = RealHouse(folder)
-        of = self.house
-        self.administer = Administer(of.log, of.recorder, of.persons, of.vault, of.clock, of.chance, SOURCES)
+        self.administer = self.house.administer
 
     def facts(self) -> list[dict[str, Any]]:
         """Every entry."""
@@ -53,9 +52,11 @@ class Office:
     def sign_in(self, name: str | None = "ada") -> tuple[Session, str]:
         return self.administer.link_use(self.administer.issue_link(ADA).secret, name)
 
-    def files(self) -> bytes:
-        """Every byte of the data folder, journals included."""
-        return b"".join(path.read_bytes() for path in sorted(self.house.data.iterdir()) if path.is_file())
+    def kept(self, text: str | bytes) -> bool:
+        """Whether a text lies in any file of the data folder, journals included, as it is or in base64."""
+        plain = text.encode() if isinstance(text, str) else text
+        files = [path.read_bytes() for path in self.house.data.iterdir() if path.is_file()]
+        return any(way in data for data in files for way in (plain, *base64_spellings(plain)))
 
 
 @pytest.fixture
@@ -192,8 +193,8 @@ def test_names_lie_sealed_in_the_registry_and_in_the_log(office: Office) -> None
     session, cookie = office.sign_in("Ada of the tests")
     [row] = office.rows("session")
     assert "Ada" not in str(row)
-    assert b"Ada of the tests" not in office.files()
-    assert cookie.encode() not in office.files()
+    assert not office.kept("Ada of the tests")
+    assert not office.kept(cookie)
     assert office.opened(1)["data.person.name"] == "Ada of the tests"
     assert office.administer.session(cookie) == session
 
@@ -216,20 +217,20 @@ def test_a_link_does_not_prove_a_name(office: Office) -> None:
 
 
 def test_two_secrets_live_and_a_third_pushes_the_first_out(office: Office) -> None:
-    office.administer.add_source(ADA, "github", "hub", b"one")
-    assert office.administer.source("hub") == ("github", [b"one"])
-    office.administer.add_source(ADA, "github", "hub", b"two")
-    assert office.administer.source("hub") == ("github", [b"two", b"one"])
-    office.administer.add_source(ADA, "github", "hub", b"three")
-    assert office.administer.source("hub") == ("github", [b"three", b"two"])
+    one, two, three = b"the first secret", b"the second secret", b"the third secret"
+    office.administer.add_source(ADA, "github", "hub", one)
+    assert office.administer.source("hub") == ("github", [one])
+    office.administer.add_source(ADA, "github", "hub", two)
+    assert office.administer.source("hub") == ("github", [two, one])
+    office.administer.add_source(ADA, "github", "hub", three)
+    assert office.administer.source("hub") == ("github", [three, two])
     told = [(fact["kind"], fact["data"]) for fact in office.facts()]
     assert told == [
         ("source.added", {"name": "hub", "type": "github", "secrets": 1}),
         ("source.changed", {"name": "hub", "type": "github", "secrets": 2}),
         ("source.changed", {"name": "hub", "type": "github", "secrets": 2}),
     ]
-    for secret in (b"one", b"two", b"three"):
-        assert b'"' + secret + b'"' not in office.files()
+    assert not any(office.kept(secret) for secret in (one, two, three))
 
 
 def test_the_older_secret_can_be_ended(office: Office) -> None:
@@ -269,7 +270,7 @@ def test_a_secret_is_made_up_where_none_is_given(office: Office) -> None:
     assert made is not None
     assert len(made) == 43
     assert office.administer.source("hub") == ("github", [made.encode()])
-    assert made.encode() not in office.files()
+    assert not office.kept(made)
 
 
 def test_secrets_added_at_once_are_not_lost_unseen(office: Office) -> None:
@@ -320,7 +321,8 @@ def test_of_a_token_only_the_hash_is_kept(office: Office) -> None:
         environments=[],
         expires_at=made.expires_at,
     )
-    assert made.secret.encode() not in office.files()
+    assert not office.kept(made.secret)
+    assert office.kept(made.id)
     [fact] = office.facts()
     assert (fact["kind"], fact["source"], fact["attribution"]) == ("token.created", "house", "asserted")
     assert fact["data"] == {
@@ -581,19 +583,14 @@ def test_what_is_taken_away_is_gone_even_if_that_cannot_be_recorded(office: Offi
 
 def at_once(count: int, run: Callable[[int], object]) -> list[object]:
     """What each of many threads that begin together got, a refusal included."""
-    answers: list[object] = [None] * count
     gate = threading.Barrier(count)
 
-    def go(n: int) -> None:
-        gate.wait()
+    def go(n: int) -> object:
+        gate.wait(timeout=60)
         try:
-            answers[n] = run(n)
+            return run(n)
         except Refused as refusal:
-            answers[n] = refusal
+            return refusal
 
-    threads = [threading.Thread(target=go, args=(n,)) for n in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    return answers
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(go, range(count)))

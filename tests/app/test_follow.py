@@ -129,9 +129,7 @@ def test_what_was_folded_before_the_stumble_stays(house: SmallHouse, monkeypatch
     assert house.derived.get(TRAIL, 4) is None
 
 
-def test_another_set_of_projections_means_to_begin_anew(
-    house: SmallHouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_set_of_projections_means_to_begin_anew(house: SmallHouse) -> None:
     tell(house, 3)
     house.follow()
     rows = house.derived.begin()

@@ -9,13 +9,10 @@ from typing import Any
 
 import pytest
 
-from deploytrail.app.administer import Administer
-from deploytrail.app.erase import Erase
 from deploytrail.app.operate import COMMANDS, Operate
 from deploytrail.app.receive import Again
 from deploytrail.errors import Refused
 from deploytrail.facts.entry import read
-from deploytrail.intake.registry import SOURCES
 from tests.app.real_house import RealHouse
 
 VKEY = "example.org/log+00000000+AAAA"
@@ -30,23 +27,9 @@ def house(tmp_path: Path) -> Iterator[RealHouse]:
 
 @pytest.fixture
 def operate(house: RealHouse) -> Operate:
-    administer = Administer(
-        house.log, house.recorder, house.persons, house.vault, house.clock, house.chance, SOURCES
-    )
-    erase = Erase(
-        log=house.log,
-        keyring=house.keyring,
-        persons=house.persons,
-        disclose=house.disclose,
-        recorder=house.recorder,
-        vault=house.vault,
-        clock=house.clock,
-        chance=house.chance,
-        namespaces=["told"],
-    )
     return Operate(
-        administer=administer,
-        erase=erase,
+        administer=house.administer,
+        erase=house.erase,
         rebuild=lambda: 7,
         read_again=lambda: Again(read=3, aside=2),
         vkey=lambda: VKEY,

@@ -264,6 +264,7 @@ def test_every_acknowledgement_is_true_whatever_fails() -> None:
     house.recorder.stop()
     ids = house.ids()
     assert len(ids) == len(set(ids))
+    assert acknowledged
     assert all(ids[index] == id for id, index in acknowledged.items())
 
 
@@ -292,14 +293,13 @@ def test_a_failing_flush_closes_the_house_and_reopening_recovers(
 def test_a_full_disk_acknowledges_nothing_and_heals_without_a_restart(tmp_path: Path) -> None:
     log = SqlLog(tmp_path / "log.db")
     house = House(log)
-    driver: Any = log._writing._engine.raw_connection().driver_connection
-    driver.execute("PRAGMA max_page_count=40")
+    faults.limit(log, 40)
     futures = house.recorder.record_each([fact(str(n), url="x" * 9_000) for n in range(2_000)])
     refusals = [each.exception(WAIT) for each in futures]
     assert {each.code for each in refusals if isinstance(each, Refused)} == {"unavailable"}
     assert house.recorder.closed is None
     assert log.head().size == refusals.count(None) < 2_000
-    driver.execute("PRAGMA max_page_count=100000")
+    faults.limit(log, 100_000)
     places = [
         each.result(WAIT)
         for each in house.recorder.record_each([fact(str(n), url="x" * 9_000) for n in range(2_000)])

@@ -5,28 +5,24 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploytrail.app import seal as sealing
-from deploytrail.app.ports import Head, Pending, Signed, Submission
+from deploytrail.app.ports import Head, Signed
 from deploytrail.app.seal import Sealer
 from deploytrail.errors import Refused
 from deploytrail.notary.file_signer import FileSigner
 from deploytrail.store.log_memory import MemoryLog
 from deploytrail.tlog import checkpoint
 from deploytrail.tlog.note import Verifier
-from tests.app.small_house import Chance, Clock
+from tests.app.small_house import ORIGIN, Chance, Clock
+from tests.notary.test_file_signer import grow, refused
 
-ORIGIN = "example.org/log"
 WAIT = 20
-
-
-def grow(log: MemoryLog, *texts: str) -> Head:
-    log.append([Submission(tuple(Pending(text.encode(), "ci", None, (), ()) for text in texts))])
-    return log.head()
 
 
 class Watched(FileSigner):
@@ -73,12 +69,6 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     yield made
     for sealer in made.made:
         sealer.stop()
-
-
-def refused(doing: Callable[[], Any]) -> Refused:
-    with pytest.raises(Refused) as refusal:
-        doing()
-    return refusal.value
 
 
 def test_the_newest_head_is_signed_and_published(house: House) -> None:
@@ -141,6 +131,13 @@ def test_a_listener_cannot_harm_the_sealing(house: House) -> None:
 # In the background.
 
 
+class Patient(threading.Event):
+    """Waits for being set alone, and never looks by itself."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return super().wait()
+
+
 def test_waiting_for_what_is_there_returns_at_once(house: House) -> None:
     house.sealer.seal()
     # Nobody seals, and nothing is new.
@@ -150,18 +147,18 @@ def test_waiting_for_what_is_there_returns_at_once(house: House) -> None:
 
 
 def test_waiting_wakes_the_sealer(house: House) -> None:
+    house.sealer._wake = Patient()
     house.sealer.start()
     assert house.sealer.wait(3, WAIT)
     grow(house.log, "d")
-    waiting = [threading.Thread(target=house.sealer.wait, args=(4, WAIT)) for _ in range(4)]
-    for thread in waiting:
-        thread.start()
-    for thread in waiting:
-        thread.join(WAIT)
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(house.sealer.wait, 4, WAIT) for _ in range(4)]
+    assert [each.result() for each in waiting] == [True] * 4
     assert house.published() == 4
 
 
 def test_stopping_seals_a_last_time(house: House) -> None:
+    house.sealer._wake = Patient()
     house.sealer.start()
     assert house.sealer.wait(3, WAIT)
     grow(house.log, "d")

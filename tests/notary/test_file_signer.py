@@ -23,9 +23,7 @@ from deploytrail.notary.file_signer import FileSigner
 from deploytrail.store.log_memory import MemoryLog
 from deploytrail.tlog import checkpoint
 from deploytrail.tlog.note import Verifier
-from tests.app.small_house import Chance
-
-ORIGIN = "example.org/log"
+from tests.app.small_house import ORIGIN, Chance
 
 
 def grow(log: MemoryLog, *texts: str) -> Head:
@@ -150,21 +148,23 @@ def test_of_many_signers_of_many_histories_one_wins(signer: FileSigner, tmp_path
     for n in range(6):
         logs.append(MemoryLog())
         grow(logs[-1], f"history {n}")
-    gate, roots = threading.Barrier(6), []
+    gate = threading.Barrier(6)
+    roots: list[bytes] = []
+    codes: list[str] = []
 
     def race(n: int) -> None:
         gate.wait(20)
         try:
             roots.append(sign(twins[n], logs[n]).root)
         except Refused as refusal:
-            assert refusal.code == "untrue"  # noqa: PT017  # in a thread of its own
+            codes.append(refusal.code)
 
     threads = [threading.Thread(target=race, args=(n,)) for n in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(20)
-    assert len(roots) == 1
+    assert (len(roots), codes) == (1, ["untrue"] * 5)
 
 
 _TWIN = """
@@ -309,4 +309,4 @@ def test_a_record_left_half_written_is_of_no_account(
 
 def test_a_folder_that_went_away_is_said(signer: FileSigner, log: MemoryLog, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "signer")
-    assert refused(lambda: sign(signer, log)).code in ("unavailable", "untrue")
+    assert refused(lambda: sign(signer, log)).code == "unavailable"

@@ -1,4 +1,4 @@
-"""A driver whose commits fail on demand, and whose answers to pragmas can be told."""
+"""A driver whose commits fail on demand, and whose answers to pragmas can be told; and a full disk."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from deploytrail.store import sqlite
+from deploytrail.store.sqlite import SqlFile
 
 REAL: Any = sqlite._driver
 # SQLITE_IOERR_FSYNC, sqlite.org/rescode.html.
@@ -75,3 +76,9 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Faults:
     faults = Faults()
     monkeypatch.setattr(sqlite, "_driver", Driver(faults))
     return faults
+
+
+def limit(file: SqlFile, pages: int) -> None:
+    """Let a file grow to so many pages and no further, as on a full disk."""
+    driver: Any = file._writing._engine.raw_connection().driver_connection
+    driver.execute(f"PRAGMA max_page_count={pages}")
