@@ -82,12 +82,9 @@ def run(arguments: Sequence[str], world: World, file: Callable[[], Mapping[str, 
         click.echo("Stopped.", err=True)
         return 130
     except OSError as error:
-        if not isinstance(error, BrokenPipeError):
-            click.echo(f"deploytrail: {shown.plain(error)}.", err=True)
-            return CODES["unavailable"].exit
-        # Whoever read us has had enough; do not complain when the streams are closed either.
-        sys.stdout = open("/dev/null", "w")  # noqa: SIM115  # open as long as the process
-        return 0
+        # Not a reader who has had enough: click ends quietly then, by itself.
+        click.echo(f"deploytrail: {shown.plain(error)}.", err=True)
+        return CODES["unavailable"].exit
 
 
 def _defaults(command: click.Command, file: Mapping[str, Any]) -> dict[str, Any]:
