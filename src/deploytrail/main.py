@@ -127,7 +127,7 @@ class Rooms:
         try:
             sealer.check()
             if self._log.head().size == 0:
-                recorder.record([self._opening()]).result(timeout=_PATIENCE)
+                recorder.record_now(self._opening())
         except Refused as refusal:
             # Looked at it can be, and served; recorded in it nothing is.
             self._close_log(refusal.words)

@@ -453,6 +453,19 @@ def test_a_disk_that_does_not_answer_cannot_hold_up_the_stop(monkeypatch: pytest
     gate.open.set()
 
 
+def test_who_records_at_once_is_told_when_the_disk_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate()
+    house = House(gate)
+    with monkeypatch.context() as short:
+        short.setattr(recording, "_PATIENCE", 0.1)
+        with pytest.raises(Refused, match="not known whether") as refusal:
+            house.recorder.record_now(fact("a"))
+    assert refusal.value.code == "busy"
+    gate.open.set()
+    assert house.recorder.record_now(fact("a")) == Placed(0, True)
+    house.recorder.stop()
+
+
 def test_a_closed_house_records_nothing_more_not_even_what_waits() -> None:
     gate = Gate()
     house = House(gate)

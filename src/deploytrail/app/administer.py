@@ -41,7 +41,6 @@ _SEEN_MS: Final = 60 * _SECOND
 LIVE_SECRETS: Final = 2
 _MAX_SECRET: Final = 4096
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_PATIENCE: Final = 30.0
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -362,12 +361,7 @@ class Administer:
             attribution=by.attribution,
             namespace=by.namespace,
         )
-        try:
-            return self._recorder.record([draft]).result(timeout=_PATIENCE)[0].index
-        except TimeoutError:
-            raise Refused(
-                "busy", f"After {_PATIENCE:.0f} s it was not recorded yet; nothing was done."
-            ) from None
+        return self._recorder.record_now(draft).index
 
     def _random_text(self, prefix: str) -> str:
         """256 random bits, in an alphabet that survives addresses and shells."""

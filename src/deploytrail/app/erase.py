@@ -42,7 +42,6 @@ from deploytrail.facts.entry import read
 from deploytrail.facts.kinds import SubjectErased
 from deploytrail.facts.sealing import NOBODY, Opened, to_bytes
 
-_WAIT: Final = 30
 _PAGE: Final = 500
 _BODIES: Final = 50
 # (looked at so far, at what)
@@ -80,7 +79,7 @@ class Erased(msgspec.Struct, frozen=True):
 
 
 class Erase:
-    """Erases persons. `namespaces` are those that logins belong to: kinds of sources, "told", "house"."""
+    """Erases persons. `namespaces` are those of logins: kinds of sources, "told", the house's own."""
 
     def __init__(
         self,
@@ -229,7 +228,7 @@ class Erase:
             attribution=by.attribution if by else "unknown",
             namespace=by.namespace if by else NAMESPACE,
         )
-        self._recorder.record([draft]).result(timeout=_WAIT)
+        self._recorder.record_now(draft)
 
     def _known(self, progress: Progress | None) -> _Known:
         """What every subject is known as, from all disclosures that open."""
@@ -359,7 +358,7 @@ class _Work:
         return after
 
     def end_sessions(self) -> None:
-        """Whoever is erased is signed out."""
+        """Whoever is erased is signed out; `subject.erased` says so for every session of theirs."""
         log = self._house._log
         for key, row in log.items("session"):
             if row.get("subject") in self._subjects and log.take("session", key) is not None:

@@ -74,13 +74,6 @@ class Persons:
             self._learn()
             return subject
 
-    def add(self) -> str:
-        """A new subject without identities, for somebody only the house knows."""
-        with self._lock:
-            subject = self._make_up([])
-            self._learn()
-            return subject
-
     def identities(self, person: Person, namespace: str) -> list[bytes]:
         """The keyed hashes a person is known by, the deciding one first."""
         texts = []

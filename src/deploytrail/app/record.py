@@ -31,7 +31,7 @@ MAX_BYTES: Final = 8 * 2**20
 # Submissions, and bytes of them, that may wait; beyond it senders are told to come again.
 MAX_WAITING: Final = 20_000
 MAX_WAITING_BYTES: Final = 256 * 2**20
-# Seconds that stopping waits for the disk.
+# Seconds that stopping, and whoever records at once, waits for the disk.
 _PATIENCE: Final = 30
 # What two tellings of one fact may differ in: our own time and spelling, and where it came from.
 _OURS: Final = frozenset({"v", "received_at", "delivery", "subjects"})
@@ -110,6 +110,14 @@ class Recorder:
         submission = Submission(pending, tuple(unless_touched), since, delivery)
         [future] = self._hand_in([refusal or submission], alone=False)
         return future
+
+    def record_now(self, draft: Draft) -> Placed:
+        """Record one draft and wait until it is durable. Refused as `record`; "busy" if that takes long."""
+        try:
+            return self.record([draft]).result(timeout=_PATIENCE)[0]
+        except TimeoutError:
+            words = f"After {_PATIENCE} s it is not known whether this was recorded. Look, then try again."
+            raise Refused("busy", words) from None
 
     def record_each(self, drafts: Sequence[Draft]) -> list[Future[Placed]]:
         """Record drafts that stand alone, as `record` does for one."""
