@@ -8,7 +8,7 @@ import msgspec
 import rfc8785
 
 from deploytrail.facts import canonical
-from tests.bench.facts_told import told
+from tests.bench.fact import told
 from tests.bench.figure import MEMORY, Benchmark, Figure, Sizes
 from tests.bench.measure import rate
 

@@ -1,4 +1,4 @@
-"""Facts to measure on: commits, reviews, tests, artifacts and deployments of a few services, in order."""
+"""Facts of many kinds to look at: pushes, changes, tests, artifacts and deployments of a few services."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 SERVICES: Final = 40
@@ -24,13 +23,6 @@ def told(count: int, prefix: str = "bench") -> Iterator[bytes]:
         fact["id"] = f"{prefix}/{number}"
         fact["occurred_at"] = (_START + timedelta(minutes=7 * number)).isoformat().replace("+00:00", "Z")
         yield json.dumps(fact).encode()
-
-
-def told_or_read(count: int, file: str | None) -> list[bytes]:
-    """The first `count` lines of a file of facts, or as many of our own."""
-    if file is None:
-        return list(told(count))
-    return Path(file).read_bytes().splitlines()[:count]
 
 
 def _fact(turn: int, step: int) -> dict[str, Any]:

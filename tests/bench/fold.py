@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from deploytrail.app.follow import TABLES, Follower
 from deploytrail.store.derived_sql import SqlDerived
 from tests.bench.append import bare_rows
-from tests.bench.facts_told import told_or_read
+from tests.bench.fact import told_or_read
 from tests.bench.figure import NORMAL, Benchmark, Figure, Sizes
 from tests.bench.house import rooms
 

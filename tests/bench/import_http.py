@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from tests.bench.append import bare_rows
-from tests.bench.facts_told import told_or_read
+from tests.bench.fact import told_or_read
 from tests.bench.figure import FULL, Benchmark, Figure, Sizes
 from tests.crash.served import Served
 from tests.main.running import short_folder

@@ -6,7 +6,8 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 
-from tests.bench.facts_told import told, told_or_read
+from tests.bench.fact import read_or
+from tests.bench.facts_told import told
 from tests.bench.figure import READING, Benchmark, Figure, Sizes
 from tests.bench.house import Rooms
 from tests.bench.import_http import caught_up, send, started
@@ -21,7 +22,8 @@ _PAGES = ("/", "/environments", "/deployments/KEY", "/log", "/attention")
 
 
 def _run(sizes: Sizes) -> Iterator[Figure]:
-    lines = told_or_read(sizes.of(_MANY), sizes.facts)
+    many = sizes.of(_MANY)
+    lines = read_or(told(many), many, sizes.facts)
     with short_folder() as folder:
         house = Served(folder)
         try:

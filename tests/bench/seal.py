@@ -11,7 +11,7 @@ import msgspec
 from deploytrail.app.ports import Submission
 from deploytrail.app.seal import Sealer
 from deploytrail.notary.file_signer import FileSigner
-from tests.bench.facts_told import told
+from tests.bench.fact import told
 from tests.bench.figure import FULL, Benchmark, Figure, Sizes
 from tests.bench.house import Rooms, draft, rooms
 from tests.bench.measure import percentile

@@ -9,7 +9,7 @@ from hashlib import sha256
 from deploytrail.errors import Refused
 from deploytrail.evidence.verify_log import verify_log
 from deploytrail.facts import entry
-from tests.bench.facts_told import told
+from tests.bench.fact import told
 from tests.bench.figure import MEMORY, Benchmark, Figure, Sizes
 from tests.bench.house import draft, rooms
 from tests.tlog.trees import KEY, Tree
