@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 from hypothesis import settings
+
+from tests import postgres
 
 TESTS: Final = Path(__file__).parent
 # What shares a worker, so that browsers and whole demos do not fight for the same few cores.
@@ -18,6 +20,14 @@ _TOGETHER: Final = {"browser": "browser", "stories": "stories", "crash": "crash"
 settings.register_profile("house", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=15)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
+
+
+@pytest.fixture
+def database_url() -> Iterator[str]:
+    """The address of a new PostgreSQL database, gone after the test."""
+    url = postgres.cluster().new()
+    yield url
+    postgres.cluster().drop(postgres.name_in(url))
 
 
 def _skips_fail() -> bool:

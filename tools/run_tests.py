@@ -1,4 +1,4 @@
-"""`./dev test [pytest args]`: all tests, a real browser included.
+"""`./dev test [pytest args]`: all tests, a real browser and a real PostgreSQL included.
 
     python tools/run_tests.py [pytest args]
 
@@ -20,8 +20,13 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests import postgres  # noqa: E402
+
 BROWSER_TESTS: Final = ROOT / "tests" / "browser"
 CRASH_TESTS: Final = ROOT / "tests" / "crash"
+SERVER_TESTS: Final = tuple(ROOT / "tests" / room for room in ("contracts", "main", "store", "stories"))
 # As tests/browser/conftest.py looks for it.
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 _LAUNCH: Final = """
@@ -35,6 +40,11 @@ _INSTALL_S: Final = 600
 def needs_browser(arguments: Sequence[str]) -> bool:
     """Whether these pytest arguments can select a browser test."""
     return _select(BROWSER_TESTS, "browser", arguments)
+
+
+def needs_server(arguments: Sequence[str]) -> bool:
+    """Whether these pytest arguments can select a test that needs a PostgreSQL server."""
+    return postgres.chosen() or any(_select(room, "postgresql", arguments) for room in SERVER_TESTS)
 
 
 def needs_compiler(arguments: Sequence[str]) -> bool:
@@ -54,6 +64,10 @@ def missing(arguments: Sequence[str]) -> str | None:
     """A sentence that names the package that is missing and could not be installed, else None."""
     if not shutil.which("git") and not _apt("git", "git"):
         return "The tests work on real git repositories: install the package git and run ./dev test again."
+    if needs_server(arguments) and not _server() and not (_apt("postgresql", "psql") and _server()):
+        return (
+            "The tests use a real PostgreSQL server: install the package postgresql and run ./dev test again."
+        )
     if needs_browser(arguments) and not _browser():
         return (
             "The tests drive a real browser: install the package chromium, "
@@ -65,6 +79,11 @@ def missing(arguments: Sequence[str]) -> str | None:
             "and run ./dev test again."
         )
     return None
+
+
+def _server() -> bool:
+    """Whether a PostgreSQL server's programs are on this machine."""
+    return postgres.programs() is not None
 
 
 def _compiles() -> bool:

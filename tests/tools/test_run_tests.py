@@ -35,6 +35,25 @@ def test_no_browser_is_needed(arguments: list[str]) -> None:
     assert not run_tests.needs_browser(arguments)
 
 
+@pytest.mark.parametrize("arguments", [[], ["tests"], ["tests/contracts"], ["tests/store"]], ids=" ".join)
+def test_a_server_is_needed(arguments: list[str]) -> None:
+    assert run_tests.needs_server(arguments)
+
+
+def test_no_server_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DEPLOYTRAIL_TEST_DATABASE", raising=False)
+    assert not run_tests.needs_server(["tests/tlog"])
+    monkeypatch.setenv("DEPLOYTRAIL_TEST_DATABASE", "postgresql")
+    assert run_tests.needs_server(["tests/tlog"])
+
+
+def test_without_a_server_one_sentence_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_tests.shutil, "which", lambda name: "/usr/bin/git" if name == "git" else None)
+    monkeypatch.setattr(run_tests.postgres, "programs", lambda: None)
+    words = run_tests.missing(["tests/contracts"]) or ""
+    assert words.endswith("install the package postgresql and run ./dev test again.")
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["tests"], ["tests/crash"], ["tests/crash/test_crash.py"]], ids=" ".join
 )
