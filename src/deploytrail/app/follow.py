@@ -1,15 +1,16 @@
-"""Following the log: entries are folded into derived rows, in order, from a cursor of its own.
+"""Following the log: entries are taken in, in order, from a cursor of the follower's own.
 
-A fold that raises stops the follower, never the log: the words of the error stand on the status page, and a
-newer version goes on from the same entry. Rows that were made by other projections, or from another log,
-are made anew while the old ones still answer.
+A follower that raises stops, never the log: the words of the error stand on the status page, and a newer
+version goes on from the same entry. What was made by another version, or from another log, is made anew
+while the old one still answers. `Follower` folds entries into derived rows; `app/searching` is another.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from contextlib import AbstractContextManager
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -64,38 +65,73 @@ def fold_batch(derived: Derived, entries: Sequence[Row]) -> None:
     derived.commit(rows, entries[-1].index + 1)
 
 
+class Made(Protocol):
+    """What a follower makes of the log, and can make anew. As in ports.Derived."""
+
+    def cursor(self) -> int:
+        """How many entries it was made of."""
+
+    def rebuild(self) -> Any:
+        """An empty one in a new place."""
+
+    def replace(self, other: Any) -> None:
+        """Put a rebuilt one in the place of this one, atomically."""
+
+
+M = TypeVar("M", bound=Made)
+
+
 class _Ended(Exception):
-    """The thread was told to end in the middle of much to fold; it goes on from there next time."""
+    """The thread was told to end in the middle of much to take in; it goes on from there next time."""
 
 
-class Follower:
-    """Folds entries into `derived`. `listeners` are called with the new size after each batch."""
+class InOrder(Generic[M]):
+    """What every follower does. `listeners` are called with the new size after each batch.
 
-    def __init__(self, log: Log, derived: Derived, clock: Clock) -> None:
-        self._log, self._derived, self._clock = log, derived, clock
+    A follower says what it is called (`name`), what stands still when it stops (`standing`), whether what
+    was made is of this version and log (`fits`), and takes in one batch in one unit of work (`take`).
+    """
+
+    name: str
+    standing: str
+
+    def __init__(self, log: Log, made: M, clock: Clock) -> None:
+        self._log, self._made, self._clock = log, made, clock
         self._folding = threading.Lock()
-        self.state = FollowerState(size=derived.cursor())
+        self.state = FollowerState(name=self.name, size=made.cursor())
         self.listeners: list[Callable[[int], None]] = []
 
-    def catch_up(self, until: int | None = None, progress: Progress | None = None) -> int:
-        """Fold what is new, up to the size `until` or all there is; the size reached.
+    def fits(self, made: M) -> bool:
+        """Whether what stands was made by this version, from this log."""
+        raise NotImplementedError
 
-        Begins anew when the rows were made by other projections or from another log. Whatever a fold
-        raises is raised here, after everything before that batch was kept.
+    def take(self, made: M, entries: Sequence[Row]) -> None:
+        """Take in entries that follow one another, in one unit of work with the cursor."""
+        raise NotImplementedError
+
+    def paused(self) -> AbstractContextManager[Any]:
+        """Takes in nothing, and makes nothing anew, until the end of the block."""
+        return self._folding
+
+    def catch_up(self, until: int | None = None, progress: Progress | None = None) -> int:
+        """Take in what is new, up to the size `until` or all there is; the size reached.
+
+        Begins anew when what stands does not fit. Whatever taking in raises is raised here, after
+        everything before that batch was kept.
         """
         with self._folding:
-            if not self._fits():
+            if not self.fits(self._made):
                 self._rebuild(progress)
-            return self._fold_into(self._derived, until, progress, tell=True)
+            return self._take_into(self._made, until, progress, tell=True)
 
     def rebuild(self, progress: Progress | None = None) -> None:
-        """Make all rows anew in a new place, then put them in the stead of the old ones."""
+        """Make all anew in a new place, then put it in the stead of the old."""
         with self._folding:
             self._rebuild(progress)
 
     def run(self, stop: threading.Event, wake: threading.Event) -> None:
         """Follow until `stop` is set; `wake` says that there may be something new. For a thread."""
-        self._tell(self._derived.cursor())
+        self._tell(self._made.cursor())
 
         def unless_stopped(done: int, total: int) -> None:
             if stop.is_set():
@@ -117,32 +153,21 @@ class Follower:
     def _stopped(self, error: Exception) -> None:
         at = self.state.size
         said = error.words if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
-        words = f"The pages stand still at entry {at}, since folding what follows failed ({said[:300]})."
-        self.state = FollowerState(size=at, words=words, since=self._clock.now())
-
-    def _fits(self) -> bool:
-        """Whether the rows are of these projections and of this log."""
-        cursor = self._derived.cursor()
-        made_by = self._derived.get(FOLLOWING, "versions")
-        if made_by is None or made_by.text != versions():
-            return made_by is None and cursor == 0
-        leaf = self._derived.get(FOLLOWING, "leaf")
-        return cursor == 0 or (leaf is not None and leaf.text == self._log.leaves(cursor - 1, cursor).hex())
+        words = f"{self.standing} at entry {at}, since folding what follows failed ({said[:300]})."
+        self.state = FollowerState(name=self.name, size=at, words=words, since=self._clock.now())
 
     def _rebuild(self, progress: Progress | None) -> None:
-        fresh = self._derived.rebuild()
-        self._fold_into(fresh, None, progress, tell=False)
-        self._derived.replace(fresh)
-        self._tell(self._derived.cursor())
+        fresh = self._made.rebuild()
+        self._take_into(fresh, None, progress, tell=False)
+        self._made.replace(fresh)
+        self._tell(self._made.cursor())
 
-    def _fold_into(
-        self, derived: Derived, until: int | None, progress: Progress | None, *, tell: bool
-    ) -> int:
-        cursor, size = derived.cursor(), self._log.head().size
+    def _take_into(self, made: M, until: int | None, progress: Progress | None, *, tell: bool) -> int:
+        cursor, size = made.cursor(), self._log.head().size
         stop = size if until is None else min(until, size)
         while cursor < stop:
             many = _LARGE if stop - cursor > _FAR else BATCH
-            cursor = self._batch(derived, cursor, min(cursor + many, stop))
+            cursor = self._batch(made, cursor, min(cursor + many, stop))
             if tell:
                 self._tell(cursor)
             if progress:
@@ -151,14 +176,34 @@ class Follower:
                 stop = self._log.head().size
         return cursor
 
-    def _batch(self, derived: Derived, start: int, stop: int) -> int:
-        """Fold one batch in one unit of work; the new cursor."""
+    def _batch(self, made: M, start: int, stop: int) -> int:
+        """Take in one batch; the new cursor."""
         entries = self._log.entries(start, stop)
         if [row.index for row in entries] != list(range(start, stop)):
             raise Refused("untrue", f"The log has lost entries between {start} and {stop}.")
-        fold_batch(derived, entries)
+        self.take(made, entries)
         return stop
 
     def _tell(self, size: int) -> None:
-        self.state = FollowerState(size=size)
+        self.state = FollowerState(name=self.name, size=size)
         tell_all(self.listeners, size)
+
+
+class Follower(InOrder[Derived]):
+    """Folds entries into derived rows."""
+
+    name = NAME
+    standing = "The pages stand still"
+
+    def fits(self, made: Derived) -> bool:
+        """Whether the rows are of these projections and of this log."""
+        cursor = made.cursor()
+        made_by = made.get(FOLLOWING, "versions")
+        if made_by is None or made_by.text != versions():
+            return made_by is None and cursor == 0
+        leaf = made.get(FOLLOWING, "leaf")
+        return cursor == 0 or (leaf is not None and leaf.text == self._log.leaves(cursor - 1, cursor).hex())
+
+    def take(self, made: Derived, entries: Sequence[Row]) -> None:
+        """Fold entries into the rows."""
+        fold_batch(made, entries)
