@@ -12,7 +12,6 @@ from pathlib import Path
 
 import msgspec
 
-from deploytrail.app.ports import Submission
 from deploytrail.store.sqlite import open_engine
 from tests.bench.fact import told
 from tests.bench.figure import FULL, Benchmark, Figure, Sizes
@@ -21,7 +20,6 @@ from tests.bench.measure import crowd, percentile, rate
 
 SENDERS = (1, 8, 64)
 _MANY = 4_000
-_BATCH = 100
 
 
 def _run(sizes: Sizes) -> Iterator[Figure]:
@@ -29,14 +27,10 @@ def _run(sizes: Sizes) -> Iterator[Figure]:
     with rooms() as house:
         bodies = lines[:1000]
         mean = sum(map(len, bodies)) // len(bodies)
-        for rows in (1, _BATCH):
-            bare = bare_rows(house.folder / f"bare-{rows}.db", bodies, rows, sizes.seconds)
-            yield Figure(f"append.bare.{rows}", bare, "rows/s", FULL, None, None, {"bytes": mean})
-            if rows == 1:
-                one_by_one = bare
+        bare = bare_rows(house.folder / "bare.db", bodies, 1, sizes.seconds)
+        yield Figure("append.bare.1", bare, "rows/s", FULL, None, None, {"bytes": mean})
         house.recorder.start()
-        yield from _crowds(house, lines, one_by_one, sizes.seconds)
-        yield _batches(house, lines, bare, sizes.seconds)
+        yield from _crowds(house, lines, bare, sizes.seconds)
 
 
 def _crowds(house: Rooms, lines: Sequence[bytes], bare: float, seconds: float) -> Iterator[Figure]:
@@ -53,24 +47,6 @@ def _crowds(house: Rooms, lines: Sequence[bytes], bare: float, seconds: float) -
         found, times = crowd(senders, seconds, send)
         more = {"p50_ms": round(percentile(times, 0.5), 3), "p99_ms": round(percentile(times, 0.99), 3)}
         yield Figure(f"append.{senders}", found, "facts/s", FULL, found / bare, "append.bare.1", more)
-
-
-def _batches(house: Rooms, lines: Sequence[bytes], bare: float, seconds: float) -> Figure:
-    """Reading, sealing, hashing and appending a hundred facts in one transaction."""
-    numbers = count()
-
-    def batch() -> int:
-        first = next(numbers) * _BATCH
-        some = [draft(lines[(first + n) % len(lines)]) for n in range(_BATCH)]
-        sealed = [
-            house.persons.seal(msgspec.structs.replace(one, id=f"b/{first + n}"))
-            for n, one in enumerate(some)
-        ]
-        house.log.append([Submission((one,)) for one in sealed])
-        return _BATCH
-
-    found = rate(batch, seconds)
-    return Figure(f"append.batch.{_BATCH}", found, "facts/s", FULL, found / bare, f"append.bare.{_BATCH}")
 
 
 def bare_rows(path: Path, bodies: Sequence[bytes], rows: int, seconds: float) -> float:

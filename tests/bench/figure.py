@@ -28,15 +28,33 @@ class Figure:
     ratio: float | None = None
     against: str | None = None
     more: dict[str, Any] = field(default_factory=dict)
+    # What of it is held against a goal, by the goal's name.
+    goals: dict[str, float] = field(default_factory=dict)
+
+
+class Void(Exception):
+    """What was measured did not do what it should, so no figure of the run counts. Says what was wrong."""
+
+
+def demand(true: bool, words: str) -> None:
+    """Void with these words unless it is true."""
+    if not true:
+        raise Void(words)
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the flags say. `entries` None: each benchmark's own. `seconds`: the length of one measurement."""
+    """What the flags say. `entries` None: each benchmark's own. `seconds`: the length of one measurement.
+
+    `runs`: how often a comparison is alternated; medians are told. `house`: where the house of a million
+    facts is kept from one call to the next, instead of being made anew.
+    """
 
     entries: int | None = None
     seconds: float = 2.0
     facts: str | None = None
+    runs: int = 1
+    house: str | None = None
 
     def of(self, default: int) -> int:
         """How many entries to measure on."""

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from statistics import median
 
 
 def rate(once: Callable[[], int], seconds: float) -> float:
@@ -15,6 +16,22 @@ def rate(once: Callable[[], int], seconds: float) -> float:
     while (took := time.perf_counter() - start) < seconds:
         done += once()
     return done / took
+
+
+def alternated(runs: int, *each: Callable[[], float]) -> list[list[float]]:
+    """What every one of `each` gave, run after run: all of them in turn, so that each run sees the same
+    neighbours.
+    """
+    found: list[list[float]] = [[] for _ in each]
+    for _ in range(runs):
+        for place, once in enumerate(each):
+            found[place].append(once())
+    return found
+
+
+def share(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """The median of the ratios, run by run."""
+    return median(our / their for our, their in zip(ours, theirs, strict=True))
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.bench import append, canonical, fold, import_http, pages, receive, seal, tiles, verify
+from tests.bench import (
+    append,
+    canonical,
+    disk,
+    fold,
+    import_http,
+    ingest,
+    pages,
+    proof,
+    receive,
+    seal,
+    tiles,
+    verify,
+)
 from tests.bench.figure import Benchmark
 
 BENCHMARKS: Final[tuple[Benchmark, ...]] = (
+    ingest.BENCHMARK,
+    import_http.BENCHMARK,
+    pages.BENCHMARK,
+    proof.BENCHMARK,
+    disk.BENCHMARK,
     canonical.BENCHMARK,
     append.BENCHMARK,
     receive.BENCHMARK,
@@ -15,6 +33,4 @@ BENCHMARKS: Final[tuple[Benchmark, ...]] = (
     tiles.BENCHMARK,
     verify.BENCHMARK,
     seal.BENCHMARK,
-    import_http.BENCHMARK,
-    pages.BENCHMARK,
 )

@@ -30,6 +30,7 @@ def test_benchmark_tells_figures_as_lines_of_json(benchmark: Benchmark) -> None:
         read = json.loads(line(figure))
         assert read["name"].replace(".", " ").split()[0] == benchmark.name
         assert read["figure"] > 0
+        assert {one["goal"] for one in read.get("goals", [])} == set(figure.goals)
         assert read["unit"]
         assert read["durability"]
         assert (figure.ratio is None) == (figure.against is None)

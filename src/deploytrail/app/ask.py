@@ -75,6 +75,7 @@ class Ask:
         self._log, self._derived, self._disclose = log, derived, disclose
         self._sealer, self._clock, self._origin = sealer, clock, origin
         self._followers, self._refused = followers, refused
+        self._tiles = TileReader(log)
         self._opener = Opener(log, derived, disclose)
         self._trails = Trails(derived, self._opener)
         self._deployed = Deployed(derived, self._opener)
@@ -163,7 +164,7 @@ class Ask:
             raise Refused(
                 "unavailable", f"Entry {index} is recorded, but not signed yet. Ask again in a second."
             )
-        proof = inclusion_proof(index, signed.size, TileReader(self._log))
+        proof = inclusion_proof(index, signed.size, self._tiles)
         return Receipt(index, tuple(proof), signed.note, extra=found[2]).encode()
 
     def projected(self) -> int:

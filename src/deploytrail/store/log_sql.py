@@ -56,7 +56,7 @@ _PAGE: Final = 1_000
 
 T = TypeVar("T")
 
-# What every append says, built once: building a statement costs as much as running it.
+# What every append and every proof says, built once: building a statement costs as much as running it.
 _READ_HEAD: Final = sa.select(head.c.size, head.c.root, head.c.frontier)
 _MOVE_HEAD: Final = (
     head.update()
@@ -66,6 +66,14 @@ _MOVE_HEAD: Final = (
 _ADD_ENTRY, _ADD_NODE, _ADD_SUBJECT = entry.insert(), node.insert(), subject.insert()
 _ADD_REPEAT, _ADD_DISCLOSURE, _ADD_DELIVERY = repeat.insert(), disclosure.insert(), delivery.insert()
 _SEEN: Final = sa.select(delivery.c.idx).where(delivery.c.mac == sa.bindparam("mac"))
+_FROM: Final[sa.BindParameter[int]] = sa.bindparam("start")
+_TO: Final[sa.BindParameter[int]] = sa.bindparam("stop")
+_LEAVES: Final = sa.select(entry.c.leaf).where(entry.c.idx >= _FROM, entry.c.idx < _TO).order_by(entry.c.idx)
+_NODES: Final = (
+    sa.select(node.c.hash)
+    .where(node.c.level == sa.bindparam("level"), node.c.idx >= _FROM, node.c.idx < _TO)
+    .order_by(node.c.idx)
+)
 _KNOWN_IDS: Final = sa.select(repeat.c.id, repeat.c.idx).where(
     repeat.c.source == sa.bindparam("source"), repeat.c.id.in_(sa.bindparam("ids", expanding=True))
 )
@@ -125,18 +133,13 @@ class SqlLog(SqlFile):
             return [Row(*row) for row in tx.execute(query)]
 
     def leaves(self, start: int, stop: int) -> bytes:
-        query = sa.select(entry.c.leaf).where(entry.c.idx >= start, entry.c.idx < stop).order_by(entry.c.idx)
         with reading(self._readers) as tx:
-            return b"".join(tx.execute(query).scalars())
+            return b"".join(tx.execute(_LEAVES, {"start": start, "stop": stop}).scalars().all())
 
     def nodes(self, level: int, start: int, stop: int) -> bytes:
-        query = (
-            sa.select(node.c.hash)
-            .where(node.c.level == level, node.c.idx >= start, node.c.idx < stop)
-            .order_by(node.c.idx)
-        )
+        where = {"level": level, "start": start, "stop": stop}
         with reading(self._readers) as tx:
-            return b"".join(tx.execute(query).scalars())
+            return b"".join(tx.execute(_NODES, where).scalars().all())
 
     def touched(self, subject_key: str, *, before: int | None = None, limit: int = 100) -> list[int]:
         query = sa.select(subject.c.idx).where(subject.c.key == subject_hash(subject_key))

@@ -1,0 +1,1 @@
+"""Others that keep a history, measured with the same bench facts."""
