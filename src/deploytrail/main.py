@@ -187,6 +187,7 @@ class Rooms:
             origin=self.mark.origin,
             followers=[self._follower],
             refused=lambda: receiver.refused.total(),
+            whom=lambda word: [(found.subject, found.known_as) for found in self._erase.find(word)],
         )
         self._erase = Erase(
             log=log,

@@ -13,8 +13,10 @@ from typing import Any, Protocol
 from deploytrail.app.deployed import Deployed
 from deploytrail.app.disclose import Disclosing
 from deploytrail.app.follow import FollowerState
+from deploytrail.app.lists import Lists, Whom
 from deploytrail.app.places import Places
 from deploytrail.app.ports import Clock, Derived, Log
+from deploytrail.app.questions import Questions
 from deploytrail.app.shown import Opener
 from deploytrail.app.tiles import TileReader
 from deploytrail.app.trails import Trails
@@ -57,7 +59,8 @@ class Followed(Protocol):
 class Ask:
     """Answers questions. All methods block; call them in threads.
 
-    `refused` gives how many deliveries were turned away since the start.
+    `refused` gives how many deliveries were turned away since the start; `whom` finds people by a word of
+    theirs. Lists and questions about what ran when have rooms of their own: `lists` and `questions`.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Ask:
         origin: str,
         followers: Sequence[Followed] = (),
         refused: Callable[[], int] = lambda: 0,
+        whom: Whom = lambda word: (),
     ) -> None:
         self._log, self._derived, self._disclose = log, derived, disclose
         self._sealer, self._clock, self._origin = sealer, clock, origin
@@ -80,6 +84,8 @@ class Ask:
         self._trails = Trails(derived, self._opener)
         self._deployed = Deployed(derived, self._opener)
         self._places = Places(derived, self._opener)
+        self.lists = Lists(derived, self._opener, self._places, whom)
+        self.questions = Questions(derived, self._deployed, self.lists, clock)
 
     def trail(self, filter: Filter, below: int | None, above: int | None, limit: int) -> TrailPage:
         """Lines of the trail that match, newest first, with above < index < below."""
@@ -89,6 +95,11 @@ class Ask:
     def deployment(self, key: str) -> DeploymentView | None:
         """One deployment by its key, also by the key of a report that was joined into it."""
         return self._deployed.view(key, self._log.checkpoint())
+
+    def running(self, service: str, environment: str, at: int | None) -> DeploymentView | None:
+        """The deployment that put there what runs, or what ran at a time; None: nothing did."""
+        row = self.questions.running(service, environment, at)
+        return self.deployment(row.key) if row else None
 
     def environments(self) -> list[EnvironmentView]:
         """What runs where, by rank, then name; environments that nobody declared last."""

@@ -12,6 +12,7 @@ from deploytrail.app.shown import Opener, Shown, fields
 from deploytrail.app.trails import label, mark_in, proof_of
 from deploytrail.app.views import (
     ArtifactView,
+    Brought,
     CheckView,
     CommitView,
     DeploymentView,
@@ -129,6 +130,20 @@ class Deployed:
             leaf=b64encode(at.leaf).decode() if at else "",
             checkpoint_size=signed.size if signed and proof == "signed" else None,
             checkpoint_root=b64encode(signed.root).decode() if signed and proof == "signed" else None,
+        )
+
+    def brought(self, row: Deployment, earlier: Deployment | None) -> Brought:
+        """The commits of a deployment that an earlier one of the same place had not."""
+        commits = self._commits(row, earlier)
+        changes = self._changes(commits)
+        opened = self._opener.entries(c.index for _, c in commits.shown if c.index is not None)
+        who = {commit.author for _, commit in commits.shown if commit.author}
+        people = self._opener.people(who.union(*(change.approvers() for change in changes.values())))
+        return Brought(
+            commits=[_commit(sha, c, commits, changes, opened, people) for sha, c in commits.shown],
+            known=commits.known,
+            why=commits.why,
+            cut=commits.cut,
         )
 
     def _row(self, key: str | None) -> Deployment | None:

@@ -13,18 +13,18 @@ from typing import Any, Final, cast
 
 from deploytrail.app.ports import Derived
 from deploytrail.app.shown import Opener, Shown, fields, persons, texts
+from deploytrail.app.spelling import options, spellings
 from deploytrail.app.views import Filter, Mark, Proof, TrailPage, TrailRow, Who
 from deploytrail.projections.deployment_rows import DEPLOYMENTS, Deployment
 from deploytrail.projections.deployments import home
-from deploytrail.projections.names import ENVIRONMENTS, SERVICES, environment_of, service_named
+from deploytrail.projections.names import environment_of, service_named
 from deploytrail.projections.reading import milliseconds
-from deploytrail.projections.trail import OPTIONS, TRAIL, TrailEntry
+from deploytrail.projections.trail import TRAIL, TrailEntry
 
 _FILTERS: Final = ("actor", "service", "outcome", "kind", "environment")
 _STEP: Final = 500
 _STEPS: Final = 20
 MAX_PAGE: Final = 1_000
-MAX_OPTIONS: Final = 200
 _LIVE: Final = ("running", "waiting")
 
 
@@ -57,8 +57,7 @@ class Trails:
         )
 
     def _options(self, sort: str) -> list[str]:
-        found = self._derived.page(OPTIONS, where={"sort": sort}, order="last", limit=MAX_OPTIONS)
-        return [option.name for option in found]
+        return options(self._derived, sort)
 
     def _actors(self) -> list[Who]:
         people = self._opener.people(self._options("actor")).values()
@@ -121,27 +120,15 @@ class Trails:
 
     def _spelled(self, wanted: Filter) -> dict[str, list[str]]:
         """Each filter that is set, with every name that means the same, also from before it was declared."""
-        found = {
+        found: dict[str, list[str]] = {
             column: [name]
             for column in _FILTERS
             if (name := getattr(wanted, column)) is not None and name != ""
         }
-        if "service" in found:
-            declared = service_named(found["service"][0], self._derived)
-            service = self._derived.get(SERVICES, declared)
-            found["service"] = self._names("service", declared, service.aliases if service else [])
-        if "environment" in found:
-            declared = environment_of(found["environment"][0], self._derived)
-            environment = self._derived.get(ENVIRONMENTS, declared)
-            aliases = environment.aliases if environment else []
-            found["environment"] = self._names("environment", declared, aliases)
+        for sort in ("service", "environment"):
+            if sort in found:
+                found[sort] = spellings(self._derived, sort, *found[sort])
         return found
-
-    def _names(self, sort: str, declared: str, aliases: list[str]) -> list[str]:
-        """Every spelling that may stand in a row: case counts there, but not in what a name means."""
-        alike = {name.lower() for name in (declared, *aliases)}
-        seen = [name for name in self._options(sort) if name.lower() in alike]
-        return list(dict.fromkeys([declared, *aliases, *seen]))
 
     # What each line shows.
 

@@ -5,9 +5,12 @@ Times are UTC milliseconds since 1970. Every text may be hostile; doors escape, 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+# UTC milliseconds since 1970 here; doors that speak JSON write RFC 3339 and say so in their schemas.
+Moment = Annotated[int, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 # The eight states of the interface, and "note" for a fact that has none.
 Mark = Literal[
@@ -43,8 +46,8 @@ class TrailRow(View, frozen=True, kw_only=True):
     kind: str
     mark: Mark
     source: str
-    received_at: int
-    occurred_at: int | None = None
+    received_at: Moment
+    occurred_at: Moment | None = None
     actor: Who | None = None
     attribution: str = "unknown"
     service: str | None = None
@@ -105,7 +108,7 @@ class CheckView(View, frozen=True, kw_only=True):
     skipped: int | None = None
     duration_ms: int | None = None
     required: bool | None = None
-    at: int | None = None
+    at: Moment | None = None
     index: int = 0
     url: str | None = None
 
@@ -115,7 +118,7 @@ class ArtifactView(View, frozen=True, kw_only=True):
 
     digest: str
     source: str
-    at: int
+    at: Moment
     index: int
     name: str | None = None
     version: str | None = None
@@ -128,7 +131,7 @@ class StepView(View, frozen=True, kw_only=True):
 
     index: int
     kind: str
-    at: int
+    at: Moment
     mark: Mark
     source: str
     name: str | None = None
@@ -168,15 +171,15 @@ class DeploymentView(View, frozen=True, kw_only=True):
     status: str
     type: str
     attribution: str
-    at: int
+    at: Moment
     version: str | None = None
     artifact: str | None = None
     repository: str | None = None
     sha: str | None = None
     outcome: str | None = None
     actor: Who | None = None
-    started_at: int | None = None
-    finished_at: int | None = None
+    started_at: Moment | None = None
+    finished_at: Moment | None = None
     duration_ms: int | None = None
     replaced_key: str | None = None
     replaced_version: str | None = None
@@ -211,7 +214,7 @@ class CellView(View, frozen=True, kw_only=True):
     artifact: str | None = None
     deployment: str | None = None
     actor: Who | None = None
-    since: int | None = None
+    since: Moment | None = None
 
 
 class EnvironmentView(View, frozen=True, kw_only=True):
@@ -252,6 +255,172 @@ class AttentionView(View, frozen=True, kw_only=True):
     event: str
     reason: str
     size: int
-    received_at: int
+    received_at: Moment
     delivery_id: str | None = None
     kept: bool = True
+
+
+# Lists: one short view for each thing, and the cursor with which the next page goes on.
+
+
+class DeploymentRow(View, frozen=True, kw_only=True):
+    """One deployment in a list. `at` is when it ended, else its last news; `replaced_version` ran before."""
+
+    key: str
+    service: str
+    environment: str
+    mark: Mark
+    status: str
+    type: str
+    at: Moment
+    index: int
+    version: str | None = None
+    artifact: str | None = None
+    repository: str | None = None
+    sha: str | None = None
+    actor: Who | None = None
+    attribution: str = "unknown"
+    started_at: Moment | None = None
+    finished_at: Moment | None = None
+    duration_ms: int | None = None
+    replaced_version: str | None = None
+
+
+class DeploymentPage(View, frozen=True, kw_only=True):
+    """Deployments, newest first. `next` goes on below the last; None: there is no more."""
+
+    deployments: list[DeploymentRow]
+    next: str | None = None
+
+
+class DeploymentFilter(View, frozen=True, kw_only=True):
+    """Which deployments are asked for; all of it must match. Times are inclusive."""
+
+    service: str | None = None
+    environment: str | None = None
+    status: str | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class ChangeRow(View, frozen=True, kw_only=True):
+    """One change in a list. `index` is the entry by which it was first heard of."""
+
+    repository: str
+    number: int
+    state: str
+    index: int
+    title: str | None = None
+    author: Who | None = None
+    reviewers: list[Who] = []
+    merged_by: Who | None = None
+    merged_at: Moment | None = None
+    sha: str | None = None
+    head: str | None = None
+
+
+class ChangePage(View, frozen=True, kw_only=True):
+    """Changes, newest first."""
+
+    changes: list[ChangeRow]
+    next: str | None = None
+
+
+class ServiceRow(View, frozen=True, kw_only=True):
+    """One service in a list; what nobody declared has its name alone."""
+
+    name: str
+    declared: bool = False
+    owner: str | None = None
+    repositories: list[str] = []
+    aliases: list[str] = []
+
+
+class ServicePage(View, frozen=True, kw_only=True):
+    """Services by name."""
+
+    services: list[ServiceRow]
+    next: str | None = None
+
+
+class PersonRow(View, frozen=True, kw_only=True):
+    """One person in a list, as far as may be shown. `index` is the first entry that names them; `known_as`
+    says what of the word that was asked for led here.
+    """
+
+    id: str
+    index: int
+    name: str | None = None
+    login: str | None = None
+    bot: bool = False
+    erased: bool = False
+    known_as: list[str] = []
+
+
+class PersonPage(View, frozen=True, kw_only=True):
+    """People, the newest known first. Nothing is counted: people are never ranked."""
+
+    people: list[PersonRow]
+    next: str | None = None
+
+
+class EnvironmentPage(View, frozen=True, kw_only=True):
+    """Environments by rank, then name; what nobody declared last."""
+
+    environments: list[EnvironmentView]
+    next: str | None = None
+
+
+# Questions.
+
+
+class PassedOver(View, frozen=True, kw_only=True):
+    """A deployment that is not to be gone back to, and why."""
+
+    deployment: DeploymentRow
+    why: str
+
+
+class LastGood(View, frozen=True, kw_only=True):
+    """What to go back to. `deployment` is None when nothing good is known; `runs`: it is what runs now."""
+
+    service: str
+    environment: str
+    deployment: DeploymentRow | None = None
+    runs: bool = False
+    running: DeploymentRow | None = None
+    passed_over: list[PassedOver] = []
+
+
+class Brought(View, frozen=True, kw_only=True):
+    """The commits that lie between two deployments; `why` says how to know more when they are not `known`."""
+
+    commits: list[CommitView] = []
+    known: bool = False
+    why: str | None = None
+    cut: int = 0
+
+
+class ServiceChanged(View, frozen=True, kw_only=True):
+    """What changed of one service: `before` and `after` ran at the two ends, None where nothing did.
+
+    `deployments` are the attempts between, newest first, at most twenty; `more` if there were others.
+    """
+
+    service: str
+    before: DeploymentRow | None = None
+    after: DeploymentRow | None = None
+    deployments: list[DeploymentRow] = []
+    more: bool = False
+    brought: Brought
+    changes: list[ChangeRow] = []
+
+
+class WhatChanged(View, frozen=True, kw_only=True):
+    """What changed in an environment from `since` to `until`: each service that runs something else now."""
+
+    environment: str
+    since: Moment
+    until: Moment
+    services: list[ServiceChanged]
+    next: str | None = None

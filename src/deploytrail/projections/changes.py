@@ -56,7 +56,7 @@ _STATES: Final = {"change.merged": "merged", "change.abandoned": "abandoned"}
 # Words of a reviewer that do not take back what they said before.
 _REMARKS: Final = ("commented",)
 
-CHANGES: Final = Table("change", Change, ("repository", "number"))
+CHANGES: Final = Table("change", Change, ("repository", "number"), (("first",),))
 
 
 class Changes:

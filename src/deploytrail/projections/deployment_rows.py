@@ -134,7 +134,12 @@ class Step(msgspec.Struct, frozen=True):
     index: int
 
 
-DEPLOYMENTS: Final = Table("deployment", Deployment, ("key",))
+DEPLOYMENTS: Final = Table(
+    "deployment",
+    Deployment,
+    ("key",),
+    (("position", "index"), ("service", "environment", "position", "index")),
+)
 # Names come first in the key: sources count them up, so that new rows lie side by side.
 TOLD_NAMES: Final = Table("told_name", ToldName, ("name", "environment", "service"))
 JOINED: Final = Table("joined", Joined, ("report",))

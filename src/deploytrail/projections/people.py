@@ -28,7 +28,7 @@ class Person(msgspec.Struct, frozen=True):
     erased: int | None = None
 
 
-PEOPLE: Final = Table("person", Person, ("subject",))
+PEOPLE: Final = Table("person", Person, ("subject",), (("first", "subject"),))
 
 
 class People:
