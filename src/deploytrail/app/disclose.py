@@ -10,8 +10,8 @@ from __future__ import annotations
 import hmac
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -19,9 +19,11 @@ from deploytrail.app.ports import Blob, Disclosures, Keyring, Log
 from deploytrail.app.vault import decrypt
 from deploytrail.app.views import Who
 from deploytrail.errors import Refused
-from deploytrail.facts.sealing import Opened, commitment, from_bytes, sealed_paths
+from deploytrail.facts.sealing import Opened, commitment, from_bytes, sealed_paths, values_of
 
 _REMEMBERED: Final = 10_000
+
+T = TypeVar("T")
 
 
 class Disclosing(Protocol):
@@ -79,14 +81,11 @@ class Disclose:
 
     def opened(self, blob: Blob) -> Opened | None:
         """What one disclosure opens, unchecked; None if it cannot be read."""
-        key = self._key(blob.subject)
-        if key is None:
-            return None
-        try:
-            return from_bytes(decrypt(key, blob.sealed, blob.subject))
-        except (Refused, ValueError):
-            # Altered, or of another key: `fsck --all` names it. What nobody can open tells nobody anything.
-            return None
+        return self._read(blob, from_bytes)
+
+    def values(self, blob: Blob) -> dict[str, Any]:
+        """Path to value of one disclosure, unchecked; nothing if it cannot be read."""
+        return self._read(blob, values_of) or {}
 
     def kept(self, index: int) -> bool:
         """Whether the raw delivery whose first entry this is can still be read."""
@@ -136,6 +135,16 @@ class Disclose:
     def _opened(self, blobs: Iterable[Blob]) -> Iterator[tuple[str, tuple[bytes, Any]]]:
         for blob in blobs:
             yield from (self.opened(blob) or {}).items()
+
+    def _read(self, blob: Blob, reading: Callable[[bytes], T]) -> T | None:
+        key = self._key(blob.subject)
+        if key is None:
+            return None
+        try:
+            return reading(decrypt(key, blob.sealed, blob.subject))
+        except (Refused, ValueError):
+            # Altered, or of another key: `fsck --all` names it. What nobody can open tells nobody anything.
+            return None
 
     def _key(self, subject: str) -> bytes | None:
         with self._lock:

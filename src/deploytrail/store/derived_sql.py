@@ -1,18 +1,12 @@
-"""Derived rows in a SQLite file of their own: a lost or torn file costs a rebuild, never a fact.
+"""Derived rows in a SQLite file of their own, which can be made again (`made_again`).
 
-WAL with synchronous=NORMAL: after a power cut the file is whole and perhaps some batches old, and the
-follower goes on from its cursor. A file that cannot be read, was torn, or was made for other tables is
-deleted and begun anew. Statements are written with SQLAlchemy and compiled once; rows go to and from the
-driver directly, since that is where the time goes.
+Statements are written with SQLAlchemy and compiled once; rows go to and from the driver directly, since that
+is where the time goes.
 """
 
 from __future__ import annotations
 
-import os
-import threading
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,12 +15,10 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from deploytrail.errors import Refused
 from deploytrail.projections.tables import R, Rows, Table
 from deploytrail.store.derived_rows import Codec, Column, Digest, Work, demand_served
-from deploytrail.store.sqlite import open_engine
+from deploytrail.store.made_again import MadeAgain
 
-_COMPANIONS: Final = ("", "-wal", "-shm", "-journal")
 # Above every character, for the end of a range of texts that share a start.
 _LAST: Final = "\U0010ffff"
 _SCAN: Final = 1_000
@@ -44,22 +36,13 @@ _derivation = sa.Table(
 )
 
 
-class SqlDerived:
+class SqlDerived(MadeAgain):
     """Implements ports.Derived on one SQLite file at `path`."""
 
     def __init__(self, path: Path, tables: Sequence[Table[Any]], *, synchronous: str = "NORMAL") -> None:
-        self.path = path
         self._tables = tuple(tables)
-        self._synchronous = synchronous
         self._sql = {table.name: _Statements(table) for table in tables}
-        self._writing = threading.RLock()
-        self._gate = _Gate()
-        self._open()
-
-    def close(self) -> None:
-        """Release every connection; the journal is then part of the file."""
-        self._readers.dispose()
-        self._writer.dispose()
+        super().__init__(path, synchronous=synchronous)
 
     def cursor(self) -> int:
         with self._reading() as connection:
@@ -136,73 +119,15 @@ class SqlDerived:
         return told
 
     def rebuild(self) -> SqlDerived:
-        there = self.path.with_name(f"{self.path.name}.new")
-        _delete(there)
         # Nobody reads it yet, and a power cut only means to begin again.
-        return SqlDerived(there, self._tables, synchronous="OFF")
-
-    def replace(self, other: Any) -> None:
-        assert isinstance(other, SqlDerived)
-        other._readers.dispose()
-        # All of it must be in the file itself before the file gets its name.
-        other._driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        other.close()
-        with other.path.open("rb") as file:
-            os.fsync(file.fileno())
-        with self._writing, self._gate.alone():
-            self.close()
-            # The old journal must be gone before the new file has its name: it would be read into it.
-            for companion in _COMPANIONS[1:]:
-                _unlink(self.path, companion)
-            other.path.replace(self.path)
-            for companion in _COMPANIONS:
-                _unlink(other.path, companion)
-            self._open()
+        return SqlDerived(self._beside(), self._tables, synchronous="OFF")
 
     # Opening.
 
-    def _open(self) -> None:
-        try:
-            self._connect()
-            if not self._usable():
-                self.close()
-                _delete(self.path)
-                self._connect()
-        except sa.exc.DatabaseError as error:
-            if "locked" in str(error):
-                raise Refused("unavailable", f"Another program uses {self.path}.") from error
-            # Not a database, or one that was torn: begin anew.
-            self.close()
-            _delete(self.path)
-            self._connect()
-        self._create()
-
-    def _connect(self) -> None:
+    def _connected(self) -> None:
         self._recent: dict[str, dict[tuple[Any, ...], Any]] = {}
-        self._unclean = Path(f"{self.path}-wal").exists()
-        self._writer = open_engine(self.path, synchronous=self._synchronous)
-        self._readers = open_engine(self.path, synchronous=self._synchronous, readonly=True)
-        with self._writer.connect() as connection:
-            driver: Any = connection.connection.driver_connection
-        self._driver = driver
         # No sealed value is ever here, so freed pages need no zeroing.
         self._driver.execute("PRAGMA secure_delete=OFF")
-
-    def _usable(self) -> bool:
-        """Whether the file is empty, or whole and made for these tables."""
-        with self._writer.connect() as connection:
-            made_for = connection.exec_driver_sql("PRAGMA user_version").scalar()
-            empty = connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema").scalar() == 0
-            if empty or made_for != self._shape():
-                return empty
-            return not self._unclean or connection.exec_driver_sql("PRAGMA quick_check(1)").scalar() == "ok"
-
-    def _create(self) -> None:
-        with self._writing, self._writer.begin() as tx:
-            for text in self._ddl():
-                tx.exec_driver_sql(text)
-            tx.exec_driver_sql("INSERT OR IGNORE INTO derivation (id, cursor) VALUES (1, 0)")
-            tx.exec_driver_sql(f"PRAGMA user_version = {self._shape()}")
 
     def _ddl(self) -> list[str]:
         found = [_text(CreateTable(_derivation, if_not_exists=True))]
@@ -210,9 +135,8 @@ class SqlDerived:
             found += self._sql[table.name].ddl
         return found
 
-    def _shape(self) -> int:
-        """A number for the tables as declared: other columns, keys or indexes give another one."""
-        return zlib.crc32("\n".join(self._ddl()).encode()) & 0x7FFFFFFF or 1
+    def _begin_rows(self) -> list[str]:
+        return ["INSERT OR IGNORE INTO derivation (id, cursor) VALUES (1, 0)"]
 
     # Reading.
 
@@ -232,15 +156,6 @@ class SqlDerived:
         with self._writing:
             found = self._driver.execute(sql.get, key).fetchone()
         return None if found is None else sql.codec.row(found)
-
-    @contextmanager
-    def _reading(self) -> Iterator[Any]:
-        with self._gate.together():
-            connection = self._readers.raw_connection()
-            try:
-                yield connection.driver_connection
-            finally:
-                connection.close()
 
 
 class _Statements:
@@ -310,49 +225,3 @@ def _ordered(table: sa.Table) -> list[sa.Index]:
 
 def _text(statement: Any) -> str:
     return str(statement.compile(dialect=_DIALECT))
-
-
-class _Gate:
-    """Many readers together, or one alone who changes the file under them."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._inside = 0
-        self._closed = False
-
-    @contextmanager
-    def together(self) -> Iterator[None]:
-        with self._changed:
-            while self._closed:
-                self._changed.wait()
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        with self._changed:
-            while self._closed:
-                self._changed.wait()
-            self._closed = True
-            while self._inside:
-                self._changed.wait()
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._closed = False
-                self._changed.notify_all()
-
-
-def _delete(path: Path) -> None:
-    for companion in _COMPANIONS:
-        _unlink(path, companion)
-
-
-def _unlink(path: Path, companion: str) -> None:
-    Path(f"{path}{companion}").unlink(missing_ok=True)
