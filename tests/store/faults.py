@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deploytrail.store import sqlite
-from deploytrail.store.sqlite import SqlFile
+from deploytrail.store.log_sql import SqlLog
 
 REAL: Any = sqlite._driver
 # SQLITE_IOERR_FSYNC, sqlite.org/rescode.html.
@@ -78,7 +78,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Faults:
     return faults
 
 
-def limit(file: SqlFile, pages: int) -> None:
-    """Let a file grow to so many pages and no further, as on a full disk."""
-    driver: Any = file._writing._engine.raw_connection().driver_connection
+def limit(log: SqlLog, pages: int) -> None:
+    """Let a log's file grow to so many pages and no further, as on a full disk."""
+    driver: Any = log._database._writing._engine.raw_connection().driver_connection
     driver.execute(f"PRAGMA max_page_count={pages}")

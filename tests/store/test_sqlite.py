@@ -35,7 +35,7 @@ def files(path: Path) -> bytes:
 
 def test_the_writer_is_durable(tmp_path: Path) -> None:
     log = SqlLog(tmp_path / "log.db")
-    with log._writing.begin() as tx:
+    with log._database._writing.begin() as tx:
         asked = {
             name: tx.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")
         }
@@ -152,7 +152,7 @@ def test_forgotten_keys_leave_every_file(tmp_path: Path) -> None:
     macs = {f"s_{n}": os.urandom(32) for n in range(400)}
     keyring.learn([(subject, os.urandom(32), [mac]) for subject, mac in macs.items()])
     gone = [f"s_{n}" for n in range(0, 400, 40)]
-    with keyring._writing.begin() as tx:
+    with keyring._database._writing.begin() as tx:
         wrapped = {row.subject: row.key for row in tx.execute(sa.select(schema.subject_key))}
     for subject in gone:
         assert macs[subject] in files(path)
@@ -170,11 +170,11 @@ def test_a_reader_is_waited_for(tmp_path: Path) -> None:
         *(told(str(n)) for n in range(1_500)),
         *(told("x", blobs=(Blob("s_a", b"SECRET"),)) for _ in range(9)),
     )
-    reading = log._readers.connect()
+    reading = log._database._readers.connect()
     reading.execute(sa.select(schema.entry)).fetchmany(1)
     log.erase_disclosures("s_a")
     with pytest.raises(Refused) as refusal:
-        log._writing.truncate_journal(patience=0.2)
+        log._database._writing.truncate_journal(patience=0.2)
     assert refusal.value.code == "busy"
     # The log goes on meanwhile.
     scrubbing = threading.Thread(target=log.scrub)

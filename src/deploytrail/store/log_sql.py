@@ -1,12 +1,12 @@
 """The log in a SQL database: entries, tree, subject index, and what lies beside it.
 
-One writer connection; every write is one transaction under one lock. Readers have connections of their own
-and see committed states only.
+Every write is one transaction; whoever writes to the log holds the head. Readers see committed states only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -36,6 +36,7 @@ from deploytrail.store.appending import (
     ids_of,
     macs_of,
 )
+from deploytrail.store.database import Database
 from deploytrail.store.schema import (
     checkpoint,
     delivery,
@@ -47,7 +48,7 @@ from deploytrail.store.schema import (
     repeat,
     subject,
 )
-from deploytrail.store.sqlite import SqlFile, reading
+from deploytrail.store.sqlite import database
 from deploytrail.tlog.frontier import Frontier, Node
 
 # SQLite takes 32,766 parameters; this leaves room.
@@ -86,22 +87,26 @@ _KNOWN_ID_MACS: Final = sa.select(delivery.c.id_mac).where(
 _SIGNED: Final = (checkpoint.c.size, checkpoint.c.root, checkpoint.c.note)
 
 
-class SqlLog(SqlFile):
-    """Implements ports.Log, Disclosures and Registry on one SQLite file."""
+class SqlLog:
+    """Implements ports.Log, Disclosures and Registry on a database, or on the SQLite file at a path."""
 
-    def _make(self, tx: sa.Connection) -> None:
-        schema.main.create_all(tx)
-        if tx.execute(sa.select(head.c.id)).first() is None:
-            new = empty_head()
-            first = {"size": 0, "root": new.root, "frontier": new.frontier.encode(), "published": -1}
-            tx.execute(head.insert().values(id=1, **first))
+    def __init__(self, where: Path | Database, *, write: bool = True) -> None:
+        self._database = database(where, write=write)
+        if write:
+            self._database.make(schema.main)
+            with self._database.begin() as tx:
+                _begin(tx)
+
+    def close(self) -> None:
+        """Release the database."""
+        self._database.close()
 
     # The log.
 
     def append(
         self, batch: Sequence[Submission], differs: Differs | None = None
     ) -> list[list[Placed] | Refused]:
-        with self._writing.begin() as tx:
+        with self._database.begin() as tx:
             ids = _known_ids(tx, ids_of(batch))
             work = Batch(
                 Known(
@@ -120,7 +125,7 @@ class SqlLog(SqlFile):
         return answers
 
     def head(self) -> Head:
-        with reading(self._readers) as tx:
+        with self._database.reading() as tx:
             return self._head(tx)
 
     def entries(self, start: int, stop: int) -> list[Row]:
@@ -129,32 +134,32 @@ class SqlLog(SqlFile):
             .where(entry.c.idx >= start, entry.c.idx < stop)
             .order_by(entry.c.idx)
         )
-        with reading(self._readers) as tx:
+        with self._database.reading() as tx:
             return [Row(*row) for row in tx.execute(query)]
 
     def leaves(self, start: int, stop: int) -> bytes:
-        with reading(self._readers) as tx:
+        with self._database.reading() as tx:
             return b"".join(tx.execute(_LEAVES, {"start": start, "stop": stop}).scalars().all())
 
     def nodes(self, level: int, start: int, stop: int) -> bytes:
         where = {"level": level, "start": start, "stop": stop}
-        with reading(self._readers) as tx:
+        with self._database.reading() as tx:
             return b"".join(tx.execute(_NODES, where).scalars().all())
 
     def touched(self, subject_key: str, *, before: int | None = None, limit: int = 100) -> list[int]:
         query = sa.select(subject.c.idx).where(subject.c.key == subject_hash(subject_key))
         if before is not None:
             query = query.where(subject.c.idx < before)
-        with reading(self._readers) as tx:
+        with self._database.reading() as tx:
             return list(tx.execute(query.order_by(subject.c.idx.desc()).limit(limit)).scalars())
 
     def find(self, source: str, id: str) -> int | None:
         query = sa.select(repeat.c.idx).where(repeat.c.source == source, repeat.c.id == id)
-        with reading(self._readers) as tx:
+        with self._database.reading() as tx:
             return tx.execute(query).scalar()
 
     def publish(self, signed: Signed) -> None:
-        with self._writing.begin() as tx:
+        with self._database.begin() as tx:
             kept = tx.execute(sa.select(checkpoint.c.root).where(checkpoint.c.size == signed.size)).scalar()
             if kept is None:
                 _publish(tx, signed)
@@ -163,7 +168,7 @@ class SqlLog(SqlFile):
 
     def checkpoint(self) -> Signed | None:
         query = sa.select(*_SIGNED).order_by(checkpoint.c.size.desc()).limit(1)
-        with reading(self._readers) as tx:
+        with self._database.reading() as tx:
             row = tx.execute(query).first()
         return Signed(*row) if row else None
 
@@ -171,7 +176,7 @@ class SqlLog(SqlFile):
         after = -1
         while True:
             query = sa.select(*_SIGNED).where(checkpoint.c.size > after).order_by(checkpoint.c.size)
-            with reading(self._readers) as tx:
+            with self._database.reading() as tx:
                 rows = tx.execute(query.limit(_PAGE)).all()
             if not rows:
                 return
@@ -182,7 +187,7 @@ class SqlLog(SqlFile):
 
     def disclosures(self, indices: Iterable[int]) -> dict[int, list[Blob]]:
         found: dict[int, list[Blob]] = {}
-        with reading(self._readers) as tx:
+        with self._database.reading() as tx:
             for part in _parts(list(indices)):
                 query = sa.select(disclosure).where(disclosure.c.idx.in_(part))
                 for row in tx.execute(query):
@@ -192,7 +197,7 @@ class SqlLog(SqlFile):
     def every_disclosure(self, after: int = -1) -> Iterator[tuple[int, Blob]]:
         while True:
             query = sa.select(disclosure).where(disclosure.c.idx > after).order_by(disclosure.c.idx)
-            with reading(self._readers) as tx:
+            with self._database.reading() as tx:
                 rows = tx.execute(query.limit(_PAGE)).all()
                 if not rows:
                     return
@@ -205,21 +210,21 @@ class SqlLog(SqlFile):
 
     def redact(self, index: int, blob: Blob) -> None:
         where = sa.and_(disclosure.c.idx == index, disclosure.c.subject == blob.subject)
-        with self._writing.begin() as tx:
+        with self._database.begin() as tx:
             tx.execute(disclosure.update().where(where).values(sealed=blob.sealed))
 
     def erase_disclosures(self, subject_id: str) -> int:
-        with self._writing.begin() as tx:
+        with self._database.begin() as tx:
             return tx.execute(disclosure.delete().where(disclosure.c.subject == subject_id)).rowcount
 
     def seen(self, mac: bytes) -> int | None:
-        with reading(self._readers) as tx:
+        with self._database.reading() as tx:
             return tx.execute(_SEEN, {"mac": mac}).scalar()
 
     def deliveries(self, after: int = 0) -> Iterator[tuple[int, RawDelivery, int]]:
         while True:
             query = sa.select(delivery).where(delivery.c.id > after, delivery.c.key.is_not(None))
-            with reading(self._readers) as tx:
+            with self._database.reading() as tx:
                 rows = tx.execute(query.order_by(delivery.c.id).limit(8)).all()
             if not rows:
                 return
@@ -227,40 +232,39 @@ class SqlLog(SqlFile):
             after = rows[-1].id
 
     def forget_deliveries(self, rows: Sequence[int]) -> None:
-        with self._writing.begin() as tx:
+        with self._database.begin() as tx:
             for part in _parts(rows):
                 tx.execute(delivery.update().where(delivery.c.id.in_(part)).values(key=None, sealed=None))
 
     def expire_deliveries(self, before: int) -> int:
         where = sa.and_(delivery.c.received_at < before, delivery.c.key.is_not(None))
-        with self._writing.begin() as tx:
+        with self._database.begin() as tx:
             return tx.execute(delivery.update().where(where).values(key=None, sealed=None)).rowcount
 
     def delivery_of(self, index: int) -> RawDelivery | None:
         query = sa.select(delivery).where(delivery.c.idx == index, delivery.c.key.is_not(None))
-        with reading(self._readers) as tx:
+        with self._database.reading() as tx:
             row = tx.execute(query).first()
         return _raw(row) if row else None
 
     def scrub(self) -> None:
-        # secure_delete has zeroed what was freed; now nothing older may stand in the journal.
-        self._writing.truncate_journal()
+        self._database.scrub()
 
     def purge(self) -> None:
         """As `scrub`, and the free space within pages holds nothing deleted either: for erasures."""
-        self._writing.rewrite()
+        self._database.purge()
 
     # Small ephemeral tables.
 
     def row(self, table: str, key: str) -> dict[str, Any] | None:
         query = sa.select(registry.c.row).where(registry.c.area == table, registry.c.key == key)
-        with reading(self._readers) as tx:
+        with self._database.reading() as tx:
             found = tx.execute(query).scalar()
         return msgspec.json.decode(found) if found is not None else None
 
     def put(self, table: str, key: str, row: Mapping[str, Any]) -> None:
         where = sa.and_(registry.c.area == table, registry.c.key == key)
-        with self._writing.begin() as tx:
+        with self._database.begin() as tx:
             tx.execute(registry.delete().where(where))
             tx.execute(registry.insert().values(area=table, key=key, row=msgspec.json.encode(row)))
 
@@ -268,19 +272,19 @@ class SqlLog(SqlFile):
         query = (
             sa.select(registry.c.key, registry.c.row).where(registry.c.area == table).order_by(registry.c.key)
         )
-        with reading(self._readers) as tx:
+        with self._database.reading() as tx:
             return [(found.key, msgspec.json.decode(found.row)) for found in tx.execute(query)]
 
     def change(self, table: str, key: str, row: Mapping[str, Any]) -> bool:
         where = sa.and_(registry.c.area == table, registry.c.key == key)
-        with self._writing.begin() as tx:
+        with self._database.begin() as tx:
             return bool(
                 tx.execute(registry.update().where(where).values(row=msgspec.json.encode(row))).rowcount
             )
 
     def take(self, table: str, key: str) -> dict[str, Any] | None:
         where = sa.and_(registry.c.area == table, registry.c.key == key)
-        with self._writing.begin() as tx:
+        with self._database.begin() as tx:
             found = tx.execute(sa.select(registry.c.row).where(where)).scalar()
             tx.execute(registry.delete().where(where))
         return msgspec.json.decode(found) if found is not None else None
@@ -293,6 +297,14 @@ class SqlLog(SqlFile):
         if row is None:
             raise Refused("untrue", "The log has lost its head row.")
         return Head(row.size, row.root, Frontier.decode(row.frontier))
+
+
+def _begin(tx: sa.Connection) -> None:
+    """The head of a log without entries, if there is none yet."""
+    if tx.execute(sa.select(head.c.id)).first() is None:
+        new = empty_head()
+        first = {"size": 0, "root": new.root, "frontier": new.frontier.encode(), "published": -1}
+        tx.execute(head.insert().values(id=1, **first))
 
 
 def _known_ids(tx: sa.Connection, ids: Sequence[Id]) -> dict[Id, int]:

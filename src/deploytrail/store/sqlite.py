@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 from types import ModuleType
@@ -22,6 +22,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from deploytrail.app.ports import Damaged
 from deploytrail.errors import Refused
+from deploytrail.store.database import Database
 
 try:
     import pysqlite3.dbapi2 as _newer
@@ -192,45 +193,55 @@ class Writer:
         return refused
 
 
-class SqlFile:
-    """One database file: its readers and, in the process that holds the lock, its writer."""
+class SqliteDatabase:
+    """Implements Database on one file: its readers and, in the process that holds the lock, its writer."""
 
     def __init__(self, path: Path, *, write: bool = True) -> None:
-        """Open the file at `path`. With `write`, make what is missing: the caller holds the lock."""
-        self._path = path
+        """Open the file at `path`. With `write` it is made if need be: the caller holds the lock."""
+        self.name = str(path)
         self._writer = Writer(path) if write else None
-        if self._writer is not None:
-            with self._writer.begin() as tx:
-                self._make(tx)
-        elif not path.exists():
+        if not write and not path.exists():
             raise Refused("not-found", f"There is no {path}.")
         self._readers = open_engine(path, synchronous="FULL", readonly=True)
 
+    def make(self, tables: sa.MetaData) -> None:
+        if self._writer is not None:
+            with self.begin() as tx:
+                tables.create_all(tx)
+
+    def begin(self) -> AbstractContextManager[sa.Connection]:
+        return self._writing.begin()
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        try:
+            with self._readers.connect() as tx:
+                yield tx
+        except sa.exc.DBAPIError as error:
+            raise refusal(error) from error
+
+    def scrub(self) -> None:
+        # secure_delete has zeroed what was freed; now nothing older may stand in the journal.
+        self._writing.truncate_journal()
+
+    def purge(self) -> None:
+        self._writing.rewrite()
+
     def close(self) -> None:
-        """Release every connection."""
         self._readers.dispose()
         if self._writer is not None:
             self._writer.close()
 
-    def _make(self, tx: sa.Connection) -> None:
-        """Make the tables that are missing."""
-        raise NotImplementedError
-
     @property
     def _writing(self) -> Writer:
         if self._writer is None:
-            raise Refused("unavailable", f"{self._path} was opened for reading only.")
+            raise Refused("unavailable", f"{self.name} was opened for reading only.")
         return self._writer
 
 
-@contextmanager
-def reading(readers: sa.Engine) -> Iterator[sa.Connection]:
-    """One committed state of the file, to the end of the block. Refused as `Writer.begin`."""
-    try:
-        with readers.connect() as tx:
-            yield tx
-    except sa.exc.DBAPIError as error:
-        raise refusal(error) from error
+def database(where: Path | Database, *, write: bool = True) -> Database:
+    """`where` itself, or the SQLite file that it names."""
+    return SqliteDatabase(where, write=write) if isinstance(where, Path) else where
 
 
 def refusal(error: sa.exc.DBAPIError) -> Refused:
