@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,6 +17,11 @@ from deploytrail.errors import Refused
 
 FILE: Final = "deploytrail.toml"
 _ORIGIN: Final = re.compile(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[A-Za-z0-9._~-]+)*")
+
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+# Room for one delivery of the largest size in the share of one address, an eighth.
+_LEAST_ROOM: Final = 8 * 25 * 2**20
 
 
 class Setting(NamedTuple):
@@ -41,6 +46,20 @@ SETTINGS: Final = (
     Setting("public_url", "Where people reach the house; https for any host but loopback."),
     Setting("origin", "The log's name, fixed at the first start (default: host and path of --public-url)."),
     Setting("public_log", "Whether anyone may read entries (default: only when all is on loopback)."),
+    Setting(
+        "trusted_proxies",
+        "Addresses or networks of proxies, with commas between, whose X-Forwarded-For is believed "
+        "(default: 127.0.0.1,::1).",
+    ),
+    Setting("limit_deliveries", "Deliveries a second that one source may send (default: 500)."),
+    Setting("limit_facts", "Facts a second that one token may tell (default: 20000)."),
+    Setting("limit_bytes", "Bytes a second that one source or token may send (default: 67108864)."),
+    Setting("limit_requests", "Requests a second of one token or signed-in person (default: 1000)."),
+    Setting("limit_attempts", "Failed attempts a second from one address (default: 10)."),
+    Setting("upload_room", "Bytes of bodies that may be on their way in at once (default: 536870912)."),
+    Setting("quota_entries", "Entries that the log may grow by in a day (default: no quota)."),
+    Setting("quota_bytes", "Bytes that the house may take on the disk (default: no quota)."),
+    Setting("disk_reserve", "Free bytes below which nothing new is taken (default: 268435456; 0: never)."),
     Setting("url", "The house that a command talks to (default: http://localhost:8420)."),
     Setting("token", "The token that a command shows to the house."),
 )
@@ -57,6 +76,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     origin: str | None = None
     public_log: bool | None = None
     demo: bool = False
+    trusted_proxies: str = "127.0.0.1,::1"
+    limit_deliveries: Positive = 500
+    limit_facts: Positive = 20_000
+    limit_bytes: Positive = 64 * 2**20
+    limit_requests: Positive = 1_000
+    limit_attempts: Positive = 10
+    upload_room: Annotated[int, msgspec.Meta(ge=_LEAST_ROOM)] = 512 * 2**20
+    quota_entries: Positive | None = None
+    quota_bytes: Positive | None = None
+    disk_reserve: Annotated[int, msgspec.Meta(ge=0)] = 256 * 2**20
 
     @property
     def address(self) -> str:
@@ -113,6 +142,11 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
             f"Listening on {settings.host} needs --public-url https://..., so that no session is sent in "
             "clear. Listen on 127.0.0.1 behind a proxy that speaks https, or name the address.",
         )
+    for proxy in filter(None, settings.trusted_proxies.split(",")):
+        try:
+            ipaddress.ip_network(proxy.strip())
+        except ValueError:
+            raise Refused("bad-input", f"--trusted-proxies: {proxy} is no address or network.") from None
     if settings.origin is not None and not _ORIGIN.fullmatch(settings.origin):
         raise Refused("bad-input", "--origin is a name such as example.org/log: lower case, no scheme.")
     return settings

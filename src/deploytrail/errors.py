@@ -31,14 +31,18 @@ CODES: Final[dict[str, Meaning]] = {
 
 
 class Refused(Exception):
-    """Something was not done, on purpose. `code` is one of CODES; `words` is a sentence for people."""
+    """Something was not done, on purpose. `code` is one of CODES; `words` is a sentence for people.
 
-    def __init__(self, code: str, words: str) -> None:
+    `after`: seconds after which trying again makes sense, where that is known.
+    """
+
+    def __init__(self, code: str, words: str, *, after: int | None = None) -> None:
         if code not in CODES:
             raise ValueError(f"unknown code {code}")
         super().__init__(words)
         self.code = code
         self.words = words
+        self.after = after
 
     @property
     def meaning(self) -> Meaning:

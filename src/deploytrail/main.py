@@ -22,16 +22,19 @@ from deploytrail.app import follow
 from deploytrail.app.access import HOUSE, NAMESPACE, TOKENS
 from deploytrail.app.administer import Administer
 from deploytrail.app.ask import Ask
+from deploytrail.app.capacity import Capacity, Quotas
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.erase import Erase
 from deploytrail.app.follow import Follower
 from deploytrail.app.fsck import Beside, fsck
 from deploytrail.app.house import House
+from deploytrail.app.limits import Limits, Rates
 from deploytrail.app.operate import Operate
 from deploytrail.app.persons import Persons
 from deploytrail.app.receive import Receiver
 from deploytrail.app.record import Recorder
 from deploytrail.app.seal import Sealer
+from deploytrail.app.status import Status
 from deploytrail.app.sweep import Sweep
 from deploytrail.app.vault import Vault
 from deploytrail.app.watch import Watch
@@ -151,7 +154,10 @@ class Rooms:
         """What the web door needs to know."""
         settings = self.settings
         return WebSettings(
-            public_url=settings.address, allowed_hosts=settings.hosts, public_log=settings.open_log
+            public_url=settings.address,
+            allowed_hosts=settings.hosts,
+            public_log=settings.open_log,
+            upload_room=settings.upload_room,
         )
 
     def untouched(self) -> bool:
@@ -208,6 +214,33 @@ class Rooms:
             vkey=lambda: sealer.vkey,
             address=self.settings.address,
         )
+        settings = self.settings
+        quotas = Quotas(
+            entries=settings.quota_entries, bytes=settings.quota_bytes, reserve=settings.disk_reserve
+        )
+        self._capacity = Capacity(self.folder, log, log, clock, quotas)
+        recorder.full = self._capacity.full
+        limits = Limits(
+            clock,
+            Rates(
+                deliveries=settings.limit_deliveries,
+                facts=settings.limit_facts,
+                bytes=settings.limit_bytes,
+                requests=settings.limit_requests,
+                attempts=settings.limit_attempts,
+            ),
+        )
+        status = Status(
+            log=log,
+            sealer=sealer,
+            followers=[self._follower],
+            capacity=self._capacity,
+            limits=limits,
+            clock=clock,
+            closed=lambda: recorder.closed,
+            unsigned=receiver.refused,
+            set_aside=ask.set_aside,
+        )
         return House(
             origin=self.mark.origin,
             demo=self.mark.demo,
@@ -220,6 +253,9 @@ class Rooms:
             watch=watch,
             administer=administer,
             operate=operate,
+            limits=limits,
+            capacity=self._capacity,
+            status=status,
         )
 
     def _open_signer(self) -> FileSigner:
@@ -261,6 +297,7 @@ class Rooms:
         while not self._stop.is_set():
             try:
                 sweep.round()
+                self._capacity.sample()
             except Refused as refusal:
                 diagnostics.warning("sweeping was put off: %s", refusal.words)
             except Exception:
@@ -294,7 +331,7 @@ def serve(given: Mapping[str, Any], say: Callable[[str], None], show: Callable[[
     _diagnose()
     folder = Folder(settings.data)
     folder.make()
-    doors = Doors(settings.host, settings.port)
+    doors = Doors(settings.host, settings.port, settings.trusted_proxies)
     try:
         _become_writer(folder)
         mark = folder.mark()

@@ -12,7 +12,11 @@ from typing import Any
 import msgspec
 
 from deploytrail.app.access import may
+from deploytrail.app.capacity import Capacity, Quotas
+from deploytrail.app.follow import FollowerState
+from deploytrail.app.limits import Limits, Rates
 from deploytrail.app.ports import Head, Placed, Row, Signed
+from deploytrail.app.status import Status
 from deploytrail.app.views import (
     AttentionView,
     DeploymentView,
@@ -28,6 +32,7 @@ from deploytrail.facts.draft import Draft, Person
 from deploytrail.facts.entry import Entry, read
 from deploytrail.facts.sealing import seal
 from deploytrail.projections.words import outcome
+from deploytrail.store.log_memory import MemoryLog as RealLog
 from deploytrail.tlog import checkpoint, note
 from deploytrail.tlog.checkpoint_text import Checkpoint
 from deploytrail.tlog.frontier import Frontier
@@ -211,10 +216,14 @@ class Receiver:
         self.bodies: list[bytes] = []
         self.headers: Mapping[str, str] = {}
 
-    def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> Future[Receipt]:
-        """Take a delivery in."""
+    def demand(self, name: str) -> None:
+        """Only that one."""
         if name != "github-main":
             raise Refused("not-found", "There is no source of this name.")
+
+    def receive(self, name: str, headers: Mapping[str, str], body: bytes) -> Future[Receipt]:
+        """Take a delivery in."""
+        self.demand(name)
         if headers.get("x-signature") != "good":
             self.refused[name] += 1
             raise Refused("unauthenticated", "The signature matches no live secret.")
@@ -405,6 +414,44 @@ class Sealer:
         return self._log.signed is not None and self._log.signed.size >= size
 
 
+class Disk:
+    """A disk whose sizes tests set."""
+
+    def __init__(self) -> None:
+        self.parts = {"trail": 40_000_000, "derived": 12_000_000, "keys": 1_000_000}
+        self.left: int | None = 9_000_000_000
+
+    def sizes(self) -> dict[str, int]:
+        """By part."""
+        return self.parts
+
+    def free(self) -> int | None:
+        """What is left."""
+        return self.left
+
+
+class Followed:
+    """A follower that says of itself what tests set; by default it has seen all."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+        self.stopped: FollowerState | None = None
+
+    @property
+    def state(self) -> FollowerState:
+        """How far it is."""
+        return self.stopped or FollowerState(size=len(self._log.bodies))
+
+
+class Signing:
+    """How signing stands, as tests set it."""
+
+    def __init__(self) -> None:
+        self.state, self.words = "signed", ""
+        self.signed_at: int | None = NOW - 3_000
+        self.vkey = ""
+
+
 class FakeHouse:
     """All of it together."""
 
@@ -421,3 +468,23 @@ class FakeHouse:
         self.vkey = self.log.key.verifier.vkey()
         self.demo = False
         self.readonly: str | None = None
+        self.disk, self.samples = Disk(), RealLog()
+        self.followed, self.signing = Followed(self.log), Signing()
+        self.allow()
+
+    def allow(self, rates: Rates | None = None, quotas: Quotas | None = None) -> None:
+        """Other limits and quotas than by default."""
+        self.limits = Limits(self.clock, rates)
+        log: Any = self.log
+        self.capacity = Capacity(self.disk, self.samples, log, self.clock, quotas or Quotas())
+        self.status = Status(
+            log=log,
+            sealer=self.signing,
+            followers=[self.followed],
+            capacity=self.capacity,
+            limits=self.limits,
+            clock=self.clock,
+            closed=lambda: self.readonly,
+            unsigned=self.receiver.refused,
+            set_aside=self.ask.set_aside,
+        )

@@ -6,11 +6,14 @@ import msgspec
 
 from deploytrail.app.administer import Administer
 from deploytrail.app.ask import Ask
+from deploytrail.app.capacity import Capacity
+from deploytrail.app.limits import Limits
 from deploytrail.app.operate import Operate
 from deploytrail.app.ports import Clock, Log
 from deploytrail.app.receive import Receiver
 from deploytrail.app.record import Recorder
 from deploytrail.app.seal import Sealer
+from deploytrail.app.status import Status
 from deploytrail.app.watch import Watch
 
 
@@ -28,6 +31,9 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     watch: Watch
     administer: Administer
     operate: Operate
+    limits: Limits
+    capacity: Capacity
+    status: Status
 
     @property
     def vkey(self) -> str:

@@ -223,13 +223,23 @@ class Registry(Protocol):
         """Insert or replace one row; durable on return."""
 
     def items(self, table: str) -> list[tuple[str, dict[str, Any]]]:
-        """All rows of one ephemeral table (`source`, `token`, `link`, `session`) with their keys."""
+        """All rows of one ephemeral table (`source`, `token`, `link`, `session`, `size`) with their keys."""
 
     def change(self, table: str, key: str, row: Mapping[str, Any]) -> bool:
         """Replace one row if it is still there; whether it was."""
 
     def take(self, table: str, key: str) -> dict[str, Any] | None:
         """Delete one row and return it, atomically: of two callers only one gets it."""
+
+
+class Disk(Protocol):
+    """What the house takes of a disk, or of a database server. Cheap: asked about once a second."""
+
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes by part: what holds the log, the keys, the derived rows. Empty if that is not known."""
+
+    def free(self) -> int | None:
+        """Bytes that can still be written where the log lies; None if that is not known."""
 
 
 # Derived rows.

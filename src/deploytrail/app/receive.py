@@ -84,12 +84,7 @@ class Receiver:
         "unavailable" (a kind of source that this version does not know); in the future: "busy" and
         "unavailable", as recording. Whatever is wrong with an authentic delivery, it is kept and set aside.
         """
-        configured = self._source_of(name)
-        if configured is None:
-            raise Refused(
-                "not-found", "There is no source of this name. Add it with: deploytrail admin source add."
-            )
-        kind, secrets = configured
+        kind, secrets = self.demand(name)
         source = self._sources.get(kind)
         if source is None:
             raise Refused("unavailable", f"This version cannot read sources of the kind {kind}.")
@@ -104,6 +99,15 @@ class Receiver:
         reading = self._read(source, delivery)
         raw = self._raw(source, delivery, reading, mac, salt)
         return self._record(delivery, raw, committed(salt, digest), reading)
+
+    def demand(self, name: str) -> tuple[str, list[bytes]]:
+        """A source's kind and live secrets. Refused("not-found") if there is no source of this name."""
+        configured = self._source_of(name)
+        if configured is None:
+            raise Refused(
+                "not-found", "There is no source of this name. Add it with: deploytrail admin source add."
+            )
+        return configured
 
     def read_again(self) -> Again:
         """Read anew what was set aside and is still kept, after an upgrade; safe to repeat. Blocking."""

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from deploytrail.app.access import HOUSE
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.listeners import tell_all
 from deploytrail.app.persons import Persons
@@ -51,6 +52,7 @@ class Recorder:
     """Takes drafts, gives back where they stand.
 
     `closed` holds words when nothing may be recorded (a history that the signer refuses, a failed disk).
+    `full` says why nothing from outside is taken (a disk that runs full); the house's own facts still are.
     `listeners` are called with the new size after each append; `on_damage` once, when the store fails.
     Neither can harm the recording, whatever they raise. What is handed in before `start` waits for it.
     """
@@ -66,6 +68,7 @@ class Recorder:
         self._appending = threading.Lock()
         self._thread: threading.Thread | None = None
         self.closed: str | None = None
+        self.full: Callable[[], Refused | None] = _never
         self.listeners: list[Callable[[int], None]] = []
         self.on_damage: Callable[[str], None] | None = None
 
@@ -139,6 +142,8 @@ class Recorder:
         # Nobody new is made up for what is not recorded anyway.
         if (shut := self._shut()) is not None:
             return [shut] * len(drafts)
+        if any(draft.source != HOUSE for draft in drafts) and (full := self.full()) is not None:
+            return [full] * len(drafts)
         sealed = self._persons.seal_each(drafts)
         damage = next((one for one in sealed if isinstance(one, Damaged)), None)
         if damage is not None:
@@ -165,7 +170,7 @@ class Recorder:
             self._changed.notify_all()
         # Without the lock, since those who listen for the answer may hand in more.
         for future, refusal in refused:
-            future.set_exception(Refused(refusal.code, refusal.words))
+            future.set_exception(Refused(refusal.code, refusal.words, after=refusal.after))
         return futures
 
     def _put(self, submission: Submission, future: Future[Any], alone: bool) -> Refused | None:
@@ -247,6 +252,10 @@ class Recorder:
             if place is not None:
                 return place
         return None
+
+
+def _never() -> None:
+    return None
 
 
 _ERASED: Final = object()

@@ -123,6 +123,16 @@ _HOUSE: Final[dict[str, dict[str, Any]]] = {
         "default": None,
         "help": "Let anyone read entries.  [default: on loopback]",
     },
+    "--trusted-proxies": {"help": "Proxies whose X-Forwarded-For is believed.  [default: 127.0.0.1,::1]"},
+    "--limit-deliveries": {"type": int, "help": "Deliveries a second of one source.  [default: 500]"},
+    "--limit-facts": {"type": int, "help": "Facts a second of one token.  [default: 20000]"},
+    "--limit-bytes": {"type": int, "help": "Bytes a second of one sender.  [default: 67108864]"},
+    "--limit-requests": {"type": int, "help": "Requests a second of one reader.  [default: 1000]"},
+    "--limit-attempts": {"type": int, "help": "Failed attempts a second of one address.  [default: 10]"},
+    "--upload-room": {"type": int, "help": "Bytes on their way in at once.  [default: 536870912]"},
+    "--quota-entries": {"type": int, "help": "Entries that the log may grow by in a day.  [default: none]"},
+    "--quota-bytes": {"type": int, "help": "Bytes that the house may take.  [default: none]"},
+    "--disk-reserve": {"type": int, "help": "Bytes of the disk that stay free.  [default: 268435456]"},
 }
 _FOLDERS: Final = ("--data", "--signer")
 

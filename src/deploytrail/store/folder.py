@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -24,6 +25,8 @@ from deploytrail.app.vault import KEY
 from deploytrail.errors import Refused
 
 VERSION: Final = 1
+# The unit of st_blocks, whatever the file system's own.
+_BLOCK: Final = 512
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,6 +120,24 @@ class Folder:
         """Put a one-time link in its file; the file."""
         write_private(self.link, url.encode() + b"\n")
         return self.link
+
+    def sizes(self) -> dict[str, int]:
+        """Implements ports.Disk: bytes of each database with its journal, by the name of its file."""
+        found: dict[str, int] = {}
+        for path in self.path.glob("*.db*"):
+            # A journal may go while we look.
+            with suppress(FileNotFoundError):
+                name = path.name.partition(".db")[0]
+                found[name] = found.get(name, 0) + path.stat().st_blocks * _BLOCK
+        return found
+
+    def free(self) -> int | None:
+        """Implements ports.Disk: bytes that whoever runs the house may still write here."""
+        try:
+            disk = os.statvfs(self.path)
+        except OSError:
+            return None
+        return disk.f_bavail * disk.f_frsize
 
     def key(self) -> bytes | None:
         """The house key; None if there is none."""

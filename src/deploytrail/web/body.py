@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from starlette.requests import Request
 
@@ -15,38 +17,61 @@ _PATIENCE: Final = 32 * 2**20
 SECONDS: Final = 60.0
 
 
+class Share(NamedTuple):
+    """What one sender may take of a room, in bytes."""
+
+    sender: str
+    most: int
+
+
 class Room:
-    """Bytes that bodies on their way in may take together, whoever sends them. Lives in one event loop."""
+    """Bytes that bodies on their way in may take together, each sender no more than its shares. Lives in one
+    event loop.
+    """
 
     def __init__(self, size: int) -> None:
-        self._free = size
+        self.size = self._free = size
+        self._held: Counter[str] = Counter()
 
-    def take(self, size: int) -> bool:
+    def take(self, size: int, shares: Sequence[Share] = ()) -> bool:
         """Whether there is room for so many more bytes; then it is taken."""
-        if size > self._free:
+        if size > self._free or any(self._held[share.sender] + size > share.most for share in shares):
             return False
         self._free -= size
+        for share in shares:
+            self._held[share.sender] += size
         return True
 
-    def give(self, size: int) -> None:
+    def give(self, size: int, shares: Sequence[Share] = ()) -> None:
         """So many bytes are free again."""
         self._free += size
+        for share in shares:
+            self._held[share.sender] -= size
+            if not self._held[share.sender]:
+                del self._held[share.sender]
 
 
-async def read(request: Request, limit: int, what: str, room: Room | None = None) -> bytes:
+def no_room() -> Refused:
+    """The refusal of a body that there is no room for now."""
+    return Refused("busy", "Too much is being sent at once. Send it again in a second.")
+
+
+async def read(
+    request: Request, limit: int, what: str, room: Room | None = None, shares: Sequence[Share] = ()
+) -> bytes:
     """The whole body. Refused("too-large") above `limit` bytes, as early as that is known; "busy" if there
-    is no `room` for it; "bad-input" if it takes too long.
+    is no `room` for it, or no more of its sender's `shares`; "bad-input" if it takes too long.
     """
     try:
         async with asyncio.timeout(SECONDS):
-            return await _read(request, limit, what, room)
+            return await _read(request, limit, what, room, shares)
     except TimeoutError:
         raise Refused(
             "bad-input", f"{what} must arrive within {SECONDS:.0f} s. Nothing of this one was kept."
         ) from None
 
 
-async def _read(request: Request, limit: int, what: str, room: Room | None) -> bytes:
+async def _read(request: Request, limit: int, what: str, room: Room | None, shares: Sequence[Share]) -> bytes:
     parts: list[bytes] = []
     size = taken = 0
     too_large = declared(request) > limit
@@ -60,13 +85,13 @@ async def _read(request: Request, limit: int, what: str, room: Room | None) -> b
                     break
                 continue
             if room is not None:
-                if not room.take(len(chunk)):
-                    raise Refused("busy", "Too much is being sent at once. Send it again in a second.")
+                if not room.take(len(chunk), shares):
+                    raise no_room()
                 taken += len(chunk)
             parts.append(chunk)
     finally:
         if room is not None:
-            room.give(taken)
+            room.give(taken, shares)
     if too_large:
         raise refusal(limit, what)
     return b"".join(parts)

@@ -7,12 +7,14 @@ from typing import Final
 
 from deploytrail.app.house import House
 from deploytrail.web import assets, render
-from deploytrail.web.body import Room
+from deploytrail.web.body import Room, Share
 from deploytrail.web.live import Feed
 from deploytrail.web.settings import WebSettings
 
-# Bytes of deliveries that may be on their way in together: some twenty of the largest.
-IN_FLIGHT: Final = 512 * 2**20
+# What one sender may take of the room for bodies: a source or a token a quarter, and whoever sends from one
+# address before it is known who that is, an eighth.
+_SENDER: Final = 4
+_ADDRESS: Final = 8
 
 
 class Context:
@@ -28,6 +30,13 @@ class Context:
         self.pulse = render.Pulse(house)
         self.feed = Feed(house)
         # Anyone may begin to send a delivery; only its end shows whether it is signed.
-        self.room = Room(IN_FLIGHT)
+        self.room = Room(settings.upload_room)
+        # Sources that have sent an authentic delivery: they need not be looked up before the next body.
+        self.sources: set[str] = set()
         self.known = -1
         self.answers: Counter[tuple[str, str, int]] = Counter()
+
+    def share(self, sort: str, sender: str) -> Share:
+        """What a source, a token, a person or an address may have on its way in together."""
+        part = _ADDRESS if sort == "address" else _SENDER
+        return Share(f"{sort} {sender}", self.room.size // part)

@@ -25,7 +25,8 @@ from deploytrail.errors import Refused
 from deploytrail.facts import told
 from deploytrail.facts.draft import Draft
 from deploytrail.web import body
-from deploytrail.web.guard import PATIENCE, Caller, caller_of, projected
+from deploytrail.web.context import Context
+from deploytrail.web.guard import PATIENCE, Caller, caller_of, demand_space, projected, teller
 from deploytrail.web.numbers import base64
 from deploytrail.web.problems import problem
 
@@ -35,6 +36,10 @@ MAX_LINES: Final = 100_000
 _BATCH: Final = 500
 _WEIGHT: Final = 2**20
 _PART: Final = 2**16
+# What a request of many facts holds in memory at most while it comes in: two batches, and what is at hand.
+_HELD: Final = 4 * 2**20
+# Seconds that one request of many facts may take to come in.
+_LONGEST: Final = 600.0
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,180}")
 _WAITS: Final = ("durable", "signed", "projected")
 
@@ -51,15 +56,33 @@ async def tell(request: Request) -> Response:
     key = request.headers.get("idempotency-key")
     if key is not None and not _KEY.fullmatch(key):
         raise Refused("bad-input", "An Idempotency-Key has 1 to 180 visible ASCII characters.")
+    await _demand_pace(request)
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media in ("application/x-ndjson", "application/ndjson", "application/jsonl"):
         return await _many(request, key, wait)
     return await _one(request, key, wait)
 
 
-async def _one(request: Request, key: str | None, wait: str) -> Response:
+async def _demand_pace(request: Request) -> None:
+    """Refused before the body is read: a token that tells too much, or a full disk."""
     house: House = request.app.state.web.house
-    line = await body.read(request, told.MAX_TOLD, "A fact")
+    source = _source(caller_of(request))
+    house.limits.demand("facts", source)
+    house.limits.demand("fact-bytes", source)
+    await demand_space(house)
+
+
+def _charge(house: House, caller: Caller, lines: int, size: int) -> None:
+    house.limits.charge("facts", _source(caller), lines)
+    house.limits.charge("fact-bytes", _source(caller), size)
+
+
+async def _one(request: Request, key: str | None, wait: str) -> Response:
+    web: Context = request.app.state.web
+    house = web.house
+    shares = [web.share(*teller(caller_of(request)))]
+    line = await body.read(request, told.MAX_TOLD, "A fact", web.room, shares)
+    _charge(house, caller_of(request), 1, len(line))
     future = await run_in_threadpool(_handed_in, house, caller_of(request), line, key)
     [placed] = await asyncio.wrap_future(future)
     leaf = await run_in_threadpool(house.log.leaves, placed.index, placed.index + 1)
@@ -91,14 +114,29 @@ async def _reach(house: House, index: int, wait: str) -> str:
 
 async def _many(request: Request, key: str | None, wait: str) -> Response:
     """Read and record line by line, then answer line by line."""
-    house: House = request.app.state.web.house
-    if body.declared(request) > MAX_BYTES:
+    web: Context = request.app.state.web
+    house = web.house
+    declared = body.declared(request)
+    if declared > MAX_BYTES:
         await body.read(request, MAX_BYTES, "A request of many facts")
     intake = _Intake(house, caller_of(request), key)
     cut = _Cut()
-    async for batch in _batches(request, cut):
-        await intake.take(batch)
-    await intake.settle()
+    held = min(declared or _HELD, _HELD)
+    shares = [web.share(*teller(caller_of(request)))]
+    if not web.room.take(held, shares):
+        raise body.no_room()
+    try:
+        async for batch in _batches(request, cut):
+            await intake.take(batch)
+        await intake.settle()
+    finally:
+        web.room.give(held, shares)
+    if cut.slow:
+        raise Refused(
+            "bad-input",
+            f"The rest did not come within {body.SECONDS:.0f} s. The first {len(intake.answers):,} lines "
+            "were taken in; send the rest in another request.",
+        )
     if cut.short:
         raise Refused(
             "too-large",
@@ -128,6 +166,7 @@ class _Intake:
 
     async def take(self, lines: list[bytes | None]) -> None:
         """Hand in a batch, then settle the one before. None stands for a line that was too long."""
+        _charge(self._house, self._caller, len(lines), sum(len(line or b"") for line in lines))
         pending = await run_in_threadpool(self._hand_in, lines)
         await self.settle()
         self._pending = pending
@@ -207,9 +246,9 @@ def _runs(indices: list[int]) -> Iterator[tuple[int, int]]:
 
 
 class _Cut:
-    """Whether a body had more than one request may have."""
+    """Whether a body had more than one request may have, or its rest did not come."""
 
-    short = False
+    short = slow = False
 
 
 async def _batches(request: Request, cut: _Cut) -> AsyncIterator[list[bytes | None]]:
@@ -217,7 +256,7 @@ async def _batches(request: Request, cut: _Cut) -> AsyncIterator[list[bytes | No
     lines = _Lines()
     batch: list[bytes | None] = []
     count = size = weight = 0
-    async for part in _parts(request):
+    async for part in _parts(request, cut):
         size += len(part)
         if cut.short or size > MAX_BYTES:
             # Read on without keeping anything, so that the sender hears the answer.
@@ -241,9 +280,20 @@ async def _batches(request: Request, cut: _Cut) -> AsyncIterator[list[bytes | No
         yield batch
 
 
-async def _parts(request: Request) -> AsyncIterator[bytes]:
-    """The body in small parts, however large the server's chunks are."""
-    async for chunk in request.stream():
+async def _parts(request: Request, cut: _Cut) -> AsyncIterator[bytes]:
+    """The body in small parts, however large the server's chunks are, for as long as it goes on coming."""
+    chunks = request.stream()
+    loop = asyncio.get_running_loop()
+    end = loop.time() + _LONGEST
+    while not cut.slow:
+        chunk: bytes | None = None
+        try:
+            async with asyncio.timeout_at(min(end, loop.time() + body.SECONDS)):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            cut.slow = True
+        if chunk is None:
+            return
         for at in range(0, len(chunk), _PART):
             yield chunk[at : at + _PART]
 

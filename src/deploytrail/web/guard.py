@@ -11,7 +11,7 @@ import inspect
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploytrail.app.access import ACTIONS, Grant, Session, may
 from deploytrail.app.house import House
+from deploytrail.app.limits import Limits, address_of
 from deploytrail.errors import Refused
 from deploytrail.web import body, numbers
 from deploytrail.web.settings import WebSettings
@@ -142,6 +143,35 @@ def identify(house: House, settings: WebSettings, request: HTTPConnection) -> Ca
     return Caller()
 
 
+def host(request: HTTPConnection) -> str:
+    """The client's address, as the server or a trusted proxy says it; empty if nobody does."""
+    return request.client.host if request.client else ""
+
+
+def turned_away(request: HTTPConnection, refusal: Refused) -> Refused:
+    """What a stranger hears who may not enter: `refusal`, or to come later after too many attempts."""
+    if refusal.code not in ("unauthenticated", "not-found"):
+        return refusal
+    limits: Limits = request.app.state.web.house.limits
+    return limits.failed(address_of(host(request)), refusal)
+
+
+async def demand_space(house: House) -> None:
+    """Refused("unavailable") or ("busy") if nothing from outside is taken now: before a body is read."""
+    # Known for a second, so that few requests wait for a thread.
+    capacity = house.capacity
+    full = capacity.full() if capacity.fresh else await run_in_threadpool(capacity.full)
+    if full is not None:
+        raise Refused(full.code, full.words, after=full.after)
+
+
+def teller(caller: Caller) -> tuple[Literal["token", "person"], str]:
+    """Whose limits count for a caller who is known: two tokens of one name are one."""
+    if caller.grant is not None:
+        return "token", caller.grant.name
+    return "person", caller.session.subject if caller.session else ""
+
+
 def _bearer(headers: Headers) -> str | None:
     scheme, _, value = headers.get("authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" else None
@@ -160,7 +190,12 @@ def _guarded(
         if request.method not in _SAFE and caller.grant is None and (form or caller.session is not None):
             _demand_own_page(request, web.settings)
         if not caller.may(action):
-            raise _turned_away(caller)
+            refusal = _turned_away(caller)
+            shown = not caller.known and _bearer(request.headers) is not None
+            raise turned_away(request, refusal) if shown else refusal
+        if caller.known and action != "open":
+            sort, sender = teller(caller)
+            web.house.limits.demand("requests" if sort == "token" else "pages", sender, 1)
         if request.method in _SAFE and request.url.path.startswith("/api/"):
             web.known = await _as_of(request, web.house)
         if form:

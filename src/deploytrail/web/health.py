@@ -20,7 +20,8 @@ def alive(request: Request) -> Response:
 def ready(request: Request) -> Response:
     """GET /readyz: 200 if the house can record now, else 503 with the reason."""
     house = request.app.state.web.house
-    words = house.readonly or house.recorder.closed
+    full = house.capacity.full()
+    words = house.readonly or house.recorder.closed or (full.words if full else None)
     return PlainTextResponse(f"not ready: {words}\n", 503) if words else PlainTextResponse("ready\n")
 
 

@@ -1,4 +1,8 @@
-"""Deliveries in: POST /hooks/{source}, the raw body as its source signed it."""
+"""Deliveries in: POST /hooks/{source}, the raw body as its source signed it.
+
+Whatever can be refused without the body is refused before it is read. Only what is authentic counts towards
+the limit of its source, so that nobody can use that up but the source itself.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +14,32 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from deploytrail.app.limits import address_of, told_apart
+from deploytrail.errors import Refused
 from deploytrail.web import body
+from deploytrail.web.body import Share
+from deploytrail.web.context import Context
+from deploytrail.web.guard import demand_space, host, turned_away
 
 # GitHub sends at most 25 MB.
 LIMIT: Final = 25 * 2**20
 
 
 async def deliver(request: Request) -> Response:
-    """202 recorded, set aside or known already, 200 a repeat; else a problem (401, 404, 413, 429)."""
-    web = request.app.state.web
-    raw = await body.read(request, LIMIT, "A delivery", web.room)
+    """202 recorded, set aside or known already, 200 a repeat; else a problem (401, 404, 413, 429, 503)."""
+    web: Context = request.app.state.web
+    source: str = request.path_params["source"]
+    await _demand_room(request, web, source)
+    raw = await body.read(request, LIMIT, "A delivery", web.room, _shares(request, web, source))
     # Several headers of one name could hide what was signed; the first of each is what we look at.
     headers = {name: request.headers[name] for name in request.headers}
-    future = await run_in_threadpool(web.house.receiver.receive, request.path_params["source"], headers, raw)
+    try:
+        future = await run_in_threadpool(web.house.receiver.receive, source, headers, raw)
+    except Refused as refusal:
+        raise turned_away(request, refusal) from None
+    web.sources.add(source)
+    web.house.limits.charge("deliveries", source, 1)
+    web.house.limits.charge("delivery-bytes", source, len(raw))
     receipt = await asyncio.wrap_future(future)
     answer = {"status": receipt.status, "entries": receipt.indices}
     return Response(
@@ -30,3 +47,24 @@ async def deliver(request: Request) -> Response:
         200 if receipt.status == "repeat" else 202,
         media_type="application/json",
     )
+
+
+async def _demand_room(request: Request, web: Context, source: str) -> None:
+    """Refused before the body is read: no such source, a source that sends too much, a full disk."""
+    house = web.house
+    if source not in web.sources:
+        try:
+            await run_in_threadpool(house.receiver.demand, source)
+        except Refused as refusal:
+            raise turned_away(request, refusal) from None
+    house.limits.demand("deliveries", source)
+    house.limits.demand("delivery-bytes", source)
+    await demand_space(house)
+
+
+def _shares(request: Request, web: Context, source: str) -> list[Share]:
+    """Of the source, and of the address where one sender can be told from the next by it."""
+    shares = [web.share("source", source)]
+    if told_apart(host(request)):
+        shares.append(web.share("address", address_of(host(request))))
+    return shares

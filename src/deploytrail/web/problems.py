@@ -38,7 +38,7 @@ def answer(request: Request, error: Exception) -> Response:
         return _of_http(request, error)
     headers = {}
     if error.code in _RETRY:
-        headers["Retry-After"] = _RETRY[error.code]
+        headers["Retry-After"] = _RETRY[error.code] if error.after is None else str(max(1, error.after))
     if error.code == "unauthenticated":
         headers["WWW-Authenticate"] = 'Bearer realm="deploytrail"'
     if for_machines(request):

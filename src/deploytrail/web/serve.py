@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from deploytrail.errors import Refused
+from deploytrail.web.patient import Patient
 
 # Open requests get so many seconds to end by themselves.
 GRACE: Final = 2
@@ -22,9 +23,13 @@ _BACKLOG: Final = 2048
 
 
 class Doors:
-    """Binds the public address at once, so that a taken port is known before anything is opened."""
+    """Binds the public address at once, so that a taken port is known before anything is opened.
 
-    def __init__(self, host: str, port: int) -> None:
+    `proxies`: addresses and networks, with commas between, whose word on who asks is taken.
+    """
+
+    def __init__(self, host: str, port: int, proxies: str = "") -> None:
+        self._proxies = proxies
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             self._public = socket.create_server((host.strip("[]"), port), family=family, backlog=_BACKLOG)
@@ -38,12 +43,12 @@ class Doors:
 
     def serve(self, public: ASGIApp, control: ASGIApp, path: Path, end_live: Callable[[], None]) -> int:
         """Serve both until a signal or `stop`; the exit status. `end_live` ends streams that hold us up."""
-        control_server = _Server(_settings(control, "asyncio"), lambda: None)
+        control_server = _Server(_settings(control, "asyncio", ""), lambda: None)
         control_socket = _bind(path)
         thread = threading.Thread(
             target=lambda: control_server.run(sockets=[control_socket]), name="control", daemon=True
         )
-        self._server = _Server(_settings(public, "uvloop"), end_live)
+        self._server = _Server(_settings(public, "uvloop", self._proxies), end_live)
         if self._status:
             self._server.should_exit = True
         thread.start()
@@ -86,17 +91,18 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _settings(app: ASGIApp, loop: Literal["uvloop", "asyncio"]) -> uvicorn.Config:
+def _settings(app: ASGIApp, loop: Literal["uvloop", "asyncio"], proxies: str) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop=loop,
-        http="httptools",
+        http=Patient,
         ws="none",
         lifespan="auto",
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE,
     )

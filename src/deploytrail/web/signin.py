@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from deploytrail.web.guard import caller_of, cookie_name
+from deploytrail.errors import Refused
+from deploytrail.web.guard import caller_of, cookie_name, turned_away
 from deploytrail.web.render import page
 
 
@@ -19,7 +20,10 @@ def sign_in(request: Request) -> Response:
     web = request.app.state.web
     form = request.state.form
     name = form.get("name", "").strip()[:80] or None
-    session, secret = web.house.administer.link_use(form.get("link", ""), name)
+    try:
+        session, secret = web.house.administer.link_use(form.get("link", ""), name)
+    except Refused as refusal:
+        raise turned_away(request, refusal) from None
     answer = RedirectResponse("/", 303)
     seconds = max(0, (session.expires_at - web.house.clock.now()) // 1000)
     answer.set_cookie(
