@@ -273,6 +273,7 @@ def test_a_damaged_entry_is_shown_as_broken(house: SmallHouse, monkeypatch: pyte
     row = house.log.entries(0, 1)[0]
     body = row.body.replace(b"authenticated", b"signed")
     monkeypatch.setattr(house.log, "entries", lambda start, stop: [row._replace(body=body)])
+    monkeypatch.setattr(house.log, "at", lambda indices: [row._replace(body=body)])
     assert [line.proof for line in house.ask.trail(Filter(), None, None, 5).rows] == ["broken"]
     with pytest.raises(Refused, match="damaged") as refused:
         house.ask.entry(0)

@@ -148,6 +148,8 @@ def test_ranges_end_where_the_log_ends(log: Store) -> None:
     add(log, *(told(str(n)) for n in range(5)))
     assert [row.index for row in log.entries(3, 99)] == [3, 4]
     assert log.entries(5, 9) == log.entries(3, 3) == log.entries(4, 2) == []
+    assert log.at([4, 1, 9, 4, -1]) == [log.entries(1, 2)[0], log.entries(4, 5)[0]]
+    assert log.at([]) == []
     assert len(log.leaves(4, 99)) == 32
 
 

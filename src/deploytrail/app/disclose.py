@@ -61,10 +61,13 @@ class Disclose:
                 found[subject] = known[1]
             else:
                 wanted[subject] = index
-        blobs = self._disclosures.disclosures(sorted(set(wanted.values()))) if wanted else {}
+        if not wanted:
+            return found
+        blobs = self._disclosures.disclosures(sorted(set(wanted.values())))
+        bodies = {row.index: row.body for row in self._log.at(wanted.values())}
         for subject, index in wanted.items():
             mine = [blob for blob in blobs.get(index, ()) if blob.subject == subject]
-            found[subject] = self._name(subject, index, mine)
+            found[subject] = self._name(subject, index, mine, bodies)
         return found
 
     def texts(
@@ -73,6 +76,8 @@ class Disclose:
         """By entry, path to value, for all that can still be opened and is what was sealed."""
         wanted = list(dict.fromkeys(indices))
         blobs = self._disclosures.disclosures(wanted) if wanted else {}
+        if bodies is None:
+            bodies = {row.index: row.body for row in self._log.at(blobs)}
         return {index: self._true(index, blobs.get(index, ()), bodies) for index in wanted}
 
     def open(self, blobs: Iterable[Blob]) -> dict[str, Any]:
@@ -97,11 +102,11 @@ class Disclose:
             self._keys.pop(subject, None)
             self._names.pop(subject, None)
 
-    def _name(self, subject: str, index: int, blobs: list[Blob]) -> Who:
+    def _name(self, subject: str, index: int, blobs: list[Blob], bodies: Mapping[int, bytes]) -> Who:
         if self._key(subject) is None:
             return Who(id=subject, erased=True)
         # Nothing but names, logins and addresses ends so, and only their own person's key seals them.
-        parts = {path.rpartition(".")[2]: value for path, value in self._true(index, blobs, None).items()}
+        parts = {path.rpartition(".")[2]: value for path, value in self._true(index, blobs, bodies).items()}
         who = Who(id=subject, name=parts.get("name") or parts.get("email"), login=parts.get("login"))
         self._remember(subject, index, who)
         return who
@@ -114,17 +119,12 @@ class Disclose:
                 if len(self._names) > _REMEMBERED:
                     self._names.popitem(last=False)
 
-    def _true(self, index: int, blobs: Iterable[Blob], bodies: Mapping[int, bytes] | None) -> dict[str, Any]:
+    def _true(self, index: int, blobs: Iterable[Blob], bodies: Mapping[int, bytes]) -> dict[str, Any]:
         """The values of disclosures that their entry's commitments confirm."""
         opened = dict(self._opened(blobs))
-        if not opened:
+        body = bodies.get(index)
+        if not opened or body is None:
             return {}
-        body = bodies.get(index) if bodies is not None else None
-        if body is None:
-            rows = self._log.entries(index, index + 1)
-            if not rows:
-                return {}
-            body = rows[0].body
         sealed = dict(sealed_paths(msgspec.json.decode(body)))
         return {
             path: value

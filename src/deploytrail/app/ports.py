@@ -147,6 +147,9 @@ class Log(Protocol):
     def entries(self, start: int, stop: int) -> list[Row]:
         """The entries start <= index < stop that exist, in order."""
 
+    def at(self, indices: Iterable[int]) -> list[Row]:
+        """The entries at these indices that exist, in order."""
+
     def leaves(self, start: int, stop: int) -> bytes:
         """Leaf hashes of start <= index < stop, concatenated."""
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -17,8 +16,6 @@ from deploytrail.facts.entry import Entry, read
 from deploytrail.projections.people import PEOPLE
 
 _NAMES: Final = ("login", "name", "email")
-# Entries this close together are read in one go.
-_NEAR: Final = 8
 _LONGEST: Final = 500
 
 
@@ -48,10 +45,7 @@ class Opener:
 
     def entries(self, indices: Iterable[int]) -> dict[int, Shown]:
         """The entries that exist and can be read, opened as far as they may be."""
-        wanted = sorted(set(indices))
-        rows = [row for start, stop in _spans(wanted) for row in self._log.entries(start, stop)]
-        chosen = set(wanted)
-        rows = [row for row in rows if row.index in chosen]
+        rows = self._log.at(indices)
         bodies = {row.index: row.body for row in rows}
         texts = self._disclose.texts(bodies, bodies)
         found = (self._shown(row, texts.get(row.index, {})) for row in rows)
@@ -83,18 +77,6 @@ class Opener:
             return None
         true = hashlib.sha256(b"\0" + row.body).digest() == row.leaf
         return Shown(row.index, entry, row.leaf, row.body, texts, true)
-
-
-def _spans(indices: list[int]) -> Iterator[tuple[int, int]]:
-    """Ranges that cover all indices, with small gaps read over."""
-    if not indices:
-        return
-    start = indices[0]
-    for one, next_ in pairwise(indices):
-        if next_ - one > _NEAR:
-            yield start, one + 1
-            start = next_
-    yield start, indices[-1] + 1
 
 
 def fields(data: dict[str, Any]) -> dict[str, Any]:

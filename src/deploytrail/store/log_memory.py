@@ -85,6 +85,10 @@ class MemoryLog:
         with self._lock:
             return self._entries[max(start, 0) : max(stop, 0)]
 
+    def at(self, indices: Iterable[int]) -> list[Row]:
+        with self._lock:
+            return [self._entries[n] for n in sorted(set(indices)) if 0 <= n < len(self._entries)]
+
     def leaves(self, start: int, stop: int) -> bytes:
         return b"".join(row.leaf for row in self.entries(start, stop))
 

@@ -84,6 +84,11 @@ _KNOWN_MACS: Final = sa.select(delivery.c.mac, delivery.c.idx).where(
 _KNOWN_ID_MACS: Final = sa.select(delivery.c.id_mac).where(
     delivery.c.id_mac.in_(sa.bindparam("macs", expanding=True))
 )
+_AT: Final = (
+    sa.select(entry.c.idx, entry.c.leaf, entry.c.body)
+    .where(entry.c.idx.in_(sa.bindparam("indices", expanding=True)))
+    .order_by(entry.c.idx)
+)
 _SIGNED: Final = (checkpoint.c.size, checkpoint.c.root, checkpoint.c.note)
 
 
@@ -136,6 +141,14 @@ class SqlLog:
         )
         with self._database.reading() as tx:
             return [Row(*row) for row in tx.execute(query)]
+
+    def at(self, indices: Iterable[int]) -> list[Row]:
+        with reading(self._readers) as tx:
+            return [
+                Row(*row)
+                for part in _parts(sorted(set(indices)))
+                for row in tx.execute(_AT, {"indices": part})
+            ]
 
     def leaves(self, start: int, stop: int) -> bytes:
         with self._database.reading() as tx:
