@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from deploytrail.app.ports import Derived
 from deploytrail.app.shown import Opener
 from deploytrail.app.views import CellView, EnvironmentView, Mark, Who
 from deploytrail.projections.environments import PLACES, Place
-from deploytrail.projections.names import ENVIRONMENTS, environment_of
+from deploytrail.projections.names import ENVIRONMENTS, DeclaredEnvironment, environment_of
 from deploytrail.projections.trail import OPTIONS
 
 MAX_ENVIRONMENTS: Final = 200
 MAX_SERVICES: Final = 500
 # All cells of one page together.
 MAX_CELLS: Final = 5_000
+# So many places are looked at for a list of services.
+MAX_LOOKED: Final = 1_000
 
 
 class Places:
@@ -39,14 +42,30 @@ class Places:
             if left <= 0:
                 break
         people = self._opener.people(
-            who
-            for places in rows.values()
-            for place in places
-            for who in (place.actor, place.attempt_actor)
-            if who
+            who for places in rows.values() for place in places for who in _named(place)
         )
-        views = [self._view(name, places, people) for name, places in rows.items()]
-        return sorted(views, key=_order)
+        return [self._view(name, rows[name], people) for name in self._ranked(list(rows))]
+
+    def of(self, services: Sequence[str]) -> dict[str, list[CellView]]:
+        """Where each of these services runs or ran, the environments as in `views`."""
+        names = self._ranked(self._names())[: MAX_LOOKED // max(1, len(services))]
+        found = {
+            service: [place for name in names if (place := self._derived.get(PLACES, name, service))]
+            for service in services
+        }
+        people = self._opener.people(
+            who for places in found.values() for place in places for who in _named(place)
+        )
+        return {service: [_cell(place, people) for place in places] for service, places in found.items()}
+
+    def production(self) -> list[str]:
+        """The environments that are declared to be of class production, by rank."""
+        declared = {name: self._derived.get(ENVIRONMENTS, name) for name in self._names()}
+        return self._ranked([name for name, row in declared.items() if row and row.type == "production"])
+
+    def _ranked(self, names: list[str]) -> list[str]:
+        """By rank, then name; those that nobody declared last."""
+        return sorted(names, key=lambda name: _order(name, self._derived.get(ENVIRONMENTS, name)))
 
     def _names(self) -> list[str]:
         declared = self._derived.page(
@@ -74,8 +93,13 @@ class Places:
         )
 
 
-def _order(view: EnvironmentView) -> tuple[bool, bool, int, str]:
-    return view.type is None, view.rank is None, view.rank or 0, view.name
+def _order(name: str, row: DeclaredEnvironment | None) -> tuple[bool, bool, int, str]:
+    rank = row.rank if row else None
+    return row is None or row.type is None, rank is None, rank or 0, name
+
+
+def _named(place: Place) -> list[str]:
+    return [who for who in (place.actor, place.attempt_actor) if who]
 
 
 def _cell(place: Place, people: dict[str, Who]) -> CellView:

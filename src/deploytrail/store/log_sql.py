@@ -143,7 +143,7 @@ class SqlLog:
             return [Row(*row) for row in tx.execute(query)]
 
     def at(self, indices: Iterable[int]) -> list[Row]:
-        with reading(self._readers) as tx:
+        with self._database.reading() as tx:
             return [
                 Row(*row)
                 for part in _parts(sorted(set(indices)))
