@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +23,25 @@ from deploytrail.store.log_sql import SqlLog
 from deploytrail.tlog.frontier import Frontier
 from deploytrail.tlog.hashes import leaf_hash, root_of
 from tests.app.small_house import Chance
+from tests.contracts import databases
 
 Store = MemoryLog | SqlLog
 Make = Callable[[], Store]
+STORES = ["memory", "sqlite", "postgresql"]
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(params=STORES)
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
-    made: list[SqlLog] = []
+    with ExitStack() as stack:
 
-    def new() -> Store:
-        if request.param == "memory":
-            return MemoryLog()
-        made.append(SqlLog(tmp_path / f"log-{len(made)}.db"))
-        return made[-1]
+        def new() -> Store:
+            if request.param == "memory":
+                return MemoryLog()
+            log = SqlLog(stack.enter_context(databases.new(request.param, tmp_path, "trail")))
+            stack.callback(log.close)
+            return log
 
-    yield new
-    for log in made:
-        log.close()
+        yield new
 
 
 @pytest.fixture
@@ -47,14 +49,15 @@ def log(make: Make) -> Store:
     return make()
 
 
-@pytest.fixture(params=["memory", "sql"])
+@pytest.fixture(params=STORES)
 def keyring(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Keyring]:
     if request.param == "memory":
         yield MemoryKeyring()
         return
-    made = SqlKeyring(tmp_path / "keys.db", Vault(b"k" * 32, Chance()))
-    yield made
-    made.close()
+    with databases.new(request.param, tmp_path, "keys") as database:
+        made = SqlKeyring(database, Vault(b"k" * 32, Chance()))
+        yield made
+        made.close()
 
 
 def told(

@@ -116,6 +116,16 @@ class Damaged(Refused):
         super().__init__("unavailable", words)
 
 
+class Unsure(Refused):
+    """Whether a write was kept is not known now (the connection to the database broke while committing).
+
+    Unlike after Damaged, the database itself is sound: writing goes on, and a repeat of it is harmless.
+    """
+
+    def __init__(self, words: str) -> None:
+        super().__init__("unavailable", words)
+
+
 # Given the bytes of an entry in the log, its disclosures, and an entry told under the same id: the name of
 # the first field in which they say something else, or None.
 Differs = Callable[[bytes, Sequence[Blob], Pending], str | None]
@@ -138,7 +148,8 @@ class Log(Protocol):
         gained an entry after `since`. Earlier submissions of the batch count as recorded.
 
         Raises Refused("unavailable") or Refused("busy") when nothing of the batch was recorded (a full
-        disk); Damaged when that is not known. After Damaged nothing more is written until it is opened anew.
+        disk); Unsure or Damaged when that is not known. After Damaged nothing more is written until it is
+        opened anew.
         """
 
     def head(self) -> Head:

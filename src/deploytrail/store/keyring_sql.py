@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects.postgresql import insert
 
 from deploytrail.app.vault import Vault
 from deploytrail.store import schema

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Final, TypeVar
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from deploytrail.app.ports import (
     Blob,
+    Damaged,
     Differs,
     Head,
     Placed,
@@ -21,6 +24,7 @@ from deploytrail.app.ports import (
     Row,
     Signed,
     Submission,
+    Unsure,
 )
 from deploytrail.errors import Refused
 from deploytrail.facts.subjects import subject_hash
@@ -55,10 +59,18 @@ from deploytrail.tlog.frontier import Frontier, Node
 _MANY: Final = 5_000
 _PAGE: Final = 1_000
 
+# Seconds that a database which was lost while committing is waited for, to learn what became of it.
+_RETURN_S: Final = 15.0
+_PAUSE_S: Final = 0.1
+_AGAIN: Final = "The connection to the database broke. Send it again; what has an id is recorded once."
+
 T = TypeVar("T")
 
 # What every append and every proof says, built once: building a statement costs as much as running it.
 _READ_HEAD: Final = sa.select(head.c.size, head.c.root, head.c.frontier)
+# Whoever writes to the log holds the head until the commit. In SQLite the whole file is held, and this is
+# a plain read.
+_HOLD_HEAD: Final = _READ_HEAD.with_for_update()
 _MOVE_HEAD: Final = (
     head.update()
     .where(head.c.size == sa.bindparam("before"))
@@ -111,23 +123,36 @@ class SqlLog:
     def append(
         self, batch: Sequence[Submission], differs: Differs | None = None
     ) -> list[list[Placed] | Refused]:
-        with self._database.begin() as tx:
-            ids = _known_ids(tx, ids_of(batch))
-            work = Batch(
-                Known(
-                    head=self._head(tx),
-                    ids=ids,
-                    stored=_stored(tx, ids.values()) if differs else {},
-                    macs=_known_macs(tx, macs_of(batch)),
-                    id_macs=_known_id_macs(tx, id_macs_of(batch)),
-                    newest=_newest(tx, guards_of(batch)),
-                ),
-                differs,
-            )
-            answers = [work.place(submission) for submission in batch]
-            if work.entries:
-                _write(tx, work, *work.close())
+        try:
+            with self._database.begin() as tx:
+                work = _placing(tx, batch, differs)
+                answers = [work.place(submission) for submission in batch]
+                if work.entries:
+                    _write(tx, work, *work.close())
+        except Unsure as unsure:
+            if not work.entries or self._stands(work.entries):
+                return answers
+            raise Refused("unavailable", f"Nothing was recorded. {_AGAIN}") from unsure
         return answers
+
+    def _stands(self, entries: Sequence[tuple[int, bytes, bytes]]) -> bool:
+        """Whether these entries stand in the log, after a commit of which nothing was heard.
+
+        Whoever holds the head sees the end of the transaction that held it before. What stands there, byte
+        for byte, is recorded, whoever wrote it. Unsure if the database stays out of reach.
+        """
+        until = monotonic() + _RETURN_S
+        while True:
+            try:
+                with self._database.begin() as tx:
+                    self._head(tx, lock=True)
+                    where = {"start": entries[0][0], "stop": entries[-1][0] + 1}
+                    return [leaf for _, leaf, _ in entries] == list(tx.execute(_LEAVES, where).scalars())
+            except Refused as refusal:
+                if isinstance(refusal, Damaged) or monotonic() > until:
+                    words = f"It is not known whether this was recorded. {_AGAIN}"
+                    raise Unsure(words) from refusal
+            sleep(_PAUSE_S)
 
     def head(self) -> Head:
         with self._database.reading() as tx:
@@ -173,6 +198,7 @@ class SqlLog:
 
     def publish(self, signed: Signed) -> None:
         with self._database.begin() as tx:
+            self._head(tx, lock=True)
             kept = tx.execute(sa.select(checkpoint.c.root).where(checkpoint.c.size == signed.size)).scalar()
             if kept is None:
                 _publish(tx, signed)
@@ -276,10 +302,10 @@ class SqlLog:
         return msgspec.json.decode(found) if found is not None else None
 
     def put(self, table: str, key: str, row: Mapping[str, Any]) -> None:
-        where = sa.and_(registry.c.area == table, registry.c.key == key)
+        new = insert(registry).values(area=table, key=key, row=msgspec.json.encode(row))
+        same = ["area", "key"]
         with self._database.begin() as tx:
-            tx.execute(registry.delete().where(where))
-            tx.execute(registry.insert().values(area=table, key=key, row=msgspec.json.encode(row)))
+            tx.execute(new.on_conflict_do_update(index_elements=same, set_={"row": new.excluded.row}))
 
     def items(self, table: str) -> list[tuple[str, dict[str, Any]]]:
         query = (
@@ -298,18 +324,32 @@ class SqlLog:
     def take(self, table: str, key: str) -> dict[str, Any] | None:
         where = sa.and_(registry.c.area == table, registry.c.key == key)
         with self._database.begin() as tx:
-            found = tx.execute(sa.select(registry.c.row).where(where)).scalar()
-            tx.execute(registry.delete().where(where))
+            found = tx.execute(registry.delete().where(where).returning(registry.c.row)).scalar()
         return msgspec.json.decode(found) if found is not None else None
 
     # Transactions.
 
     @staticmethod
-    def _head(tx: sa.Connection) -> Head:
-        row = tx.execute(_READ_HEAD).first()
+    def _head(tx: sa.Connection, *, lock: bool = False) -> Head:
+        row = tx.execute(_HOLD_HEAD if lock else _READ_HEAD).first()
         if row is None:
             raise Refused("untrue", "The log has lost its head row.")
         return Head(row.size, row.root, Frontier.decode(row.frontier))
+
+
+def _placing(tx: sa.Connection, batch: Sequence[Submission], differs: Differs | None) -> Batch:
+    """A batch behind the head, which is held from here on: what is known is read after that."""
+    held = SqlLog._head(tx, lock=True)
+    ids = _known_ids(tx, ids_of(batch))
+    known = Known(
+        head=held,
+        ids=ids,
+        stored=_stored(tx, ids.values()) if differs else {},
+        macs=_known_macs(tx, macs_of(batch)),
+        id_macs=_known_id_macs(tx, id_macs_of(batch)),
+        newest=_newest(tx, guards_of(batch)),
+    )
+    return Batch(known, differs)
 
 
 def _begin(tx: sa.Connection) -> None:

@@ -10,17 +10,30 @@ from typing import Final
 
 import sqlalchemy as sa
 
-SCHEMA: Final = 1
+from deploytrail.store.columns import BIG, BYTES, OURS, TOLD
 
-main = sa.MetaData()
-keys = sa.MetaData()
+_REVISION: Final = "0001"
+
+
+def _tables(steps: str, revision_table: str) -> sa.MetaData:
+    """A set of tables with the table that says of which revision they are (see store/migrations)."""
+    made = sa.MetaData(info={"steps": steps, "revision": _REVISION})
+    # As Alembic makes it.
+    number = sa.Column("version_num", sa.String(32), nullable=False)
+    key = sa.PrimaryKeyConstraint("version_num", name=f"{revision_table}_pkc")
+    made.info["table"] = sa.Table(revision_table, made, number, key, info={"state": "ephemeral"})
+    return made
+
+
+main = _tables("trail", "revision")
+keys = _tables("keys", "keyring_revision")
 
 entry = sa.Table(
     "entry",
     main,
-    sa.Column("idx", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("leaf", sa.LargeBinary, nullable=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("idx", BIG, primary_key=True, autoincrement=False),
+    sa.Column("leaf", BYTES, nullable=False),
+    sa.Column("body", BYTES, nullable=False),
     info={"state": "evidential"},
 )
 # Tile level 1 and up: one hash for each full tile below.
@@ -28,8 +41,8 @@ node = sa.Table(
     "node",
     main,
     sa.Column("level", sa.Integer, primary_key=True),
-    sa.Column("idx", sa.Integer, primary_key=True),
-    sa.Column("hash", sa.LargeBinary, nullable=False),
+    sa.Column("idx", BIG, primary_key=True),
+    sa.Column("hash", BYTES, nullable=False),
     info={"state": "evidential"},
     sqlite_with_rowid=False,
 )
@@ -40,8 +53,8 @@ head = sa.Table(
     main,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("root", sa.LargeBinary, nullable=False),
-    sa.Column("frontier", sa.LargeBinary, nullable=False),
+    sa.Column("root", BYTES, nullable=False),
+    sa.Column("frontier", BYTES, nullable=False),
     sa.Column("published", sa.BigInteger, nullable=False),
     info={"state": "evidential"},
 )
@@ -51,8 +64,8 @@ checkpoint = sa.Table(
     main,
     sa.Column("size", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("previous", sa.BigInteger, nullable=False),
-    sa.Column("root", sa.LargeBinary, nullable=False),
-    sa.Column("note", sa.LargeBinary, nullable=False),
+    sa.Column("root", BYTES, nullable=False),
+    sa.Column("note", BYTES, nullable=False),
     info={"state": "evidential"},
 )
 # Which entries are about a subject. `key` is its subject_hash: eight bytes keep the index narrow; a
@@ -69,8 +82,8 @@ subject = sa.Table(
 repeat = sa.Table(
     "repeat",
     main,
-    sa.Column("source", sa.Text, primary_key=True),
-    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("source", TOLD, primary_key=True),
+    sa.Column("id", TOLD, primary_key=True),
     sa.Column("idx", sa.BigInteger, nullable=False),
     info={"state": "derived"},
     sqlite_with_rowid=False,
@@ -79,31 +92,31 @@ disclosure = sa.Table(
     "disclosure",
     main,
     sa.Column("idx", sa.BigInteger, primary_key=True),
-    sa.Column("subject", sa.Text, primary_key=True),
-    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("subject", OURS, primary_key=True),
+    sa.Column("sealed", BYTES, nullable=False),
     info={"state": "erasable"},
     sqlite_with_rowid=False,
 )
 delivery = sa.Table(
     "delivery",
     main,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("mac", sa.LargeBinary, nullable=False, unique=True),
-    sa.Column("id_mac", sa.LargeBinary, index=True),
+    sa.Column("id", BIG, primary_key=True),
+    sa.Column("source", TOLD, nullable=False),
+    sa.Column("mac", BYTES, nullable=False, unique=True),
+    sa.Column("id_mac", BYTES, index=True),
     sa.Column("received_at", sa.BigInteger, nullable=False, index=True),
-    sa.Column("event", sa.Text, nullable=False),
+    sa.Column("event", TOLD, nullable=False),
     sa.Column("idx", sa.BigInteger, nullable=False, index=True),
-    sa.Column("key", sa.LargeBinary),
-    sa.Column("sealed", sa.LargeBinary),
+    sa.Column("key", BYTES),
+    sa.Column("sealed", BYTES),
     info={"state": "erasable"},
 )
 registry = sa.Table(
     "registry",
     main,
-    sa.Column("area", sa.Text, primary_key=True),
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("row", sa.LargeBinary, nullable=False),
+    sa.Column("area", OURS, primary_key=True),
+    sa.Column("key", OURS, primary_key=True),
+    sa.Column("row", BYTES, nullable=False),
     info={"state": "ephemeral"},
     sqlite_with_rowid=False,
 )
@@ -111,16 +124,16 @@ registry = sa.Table(
 subject_key = sa.Table(
     "subject_key",
     keys,
-    sa.Column("subject", sa.Text, primary_key=True),
-    sa.Column("key", sa.LargeBinary, nullable=False),
+    sa.Column("subject", OURS, primary_key=True),
+    sa.Column("key", BYTES, nullable=False),
     info={"state": "erasable"},
     sqlite_with_rowid=False,
 )
 identity = sa.Table(
     "identity",
     keys,
-    sa.Column("mac", sa.LargeBinary, primary_key=True),
-    sa.Column("subject", sa.Text, nullable=False, index=True),
+    sa.Column("mac", BYTES, primary_key=True),
+    sa.Column("subject", OURS, nullable=False, index=True),
     info={"state": "erasable"},
     sqlite_with_rowid=False,
 )

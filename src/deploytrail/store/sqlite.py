@@ -22,6 +22,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from deploytrail.app.ports import Damaged
 from deploytrail.errors import Refused
+from deploytrail.store import migrations
 from deploytrail.store.database import Database
 
 try:
@@ -207,7 +208,7 @@ class SqliteDatabase:
     def make(self, tables: sa.MetaData) -> None:
         if self._writer is not None:
             with self.begin() as tx:
-                tables.create_all(tx)
+                migrations.upgrade(tx, tables)
 
     def begin(self) -> AbstractContextManager[sa.Connection]:
         return self._writing.begin()
