@@ -301,6 +301,72 @@ class Derived(Protocol):
         """Put a rebuilt derivation in the place of this one, atomically."""
 
 
+# What entries are found by.
+
+
+class Found(NamedTuple):
+    """What one entry is found by: terms of what is clear and words of what is sealed, each one text with
+    spaces between them (see projections/terms)."""
+
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    terms: str
+    words: str
+
+
+class SearchIndex(Protocol):
+    """Entries by clear terms, entries by words of sealed texts, and persons by words of their names.
+
+    All of it can be made again. Words and names are personal: what is forgotten is gone from every file.
+    """
+
+    def cursor(self) -> int:
+        """How many entries have been taken in."""
+
+    def made_by(self) -> str:
+        """What the last `add` or `forget` said; empty before the first, and after `doubt`."""
+
+    def add(
+        self, found: Sequence[Found], names: Mapping[str, Iterable[str]], cursor: int, made_by: str
+    ) -> None:
+        """Take in entries that follow one another, and words for persons by subject id. All of it, the
+        cursor and `made_by` move together or not at all."""
+
+    def matching(
+        self, terms: Sequence[str], words: Sequence[str], *, below: int | None = None, limit: int = 50
+    ) -> list[int]:
+        """The newest `limit` entries below an index that have any of these terms or words, newest first.
+        Reads some `limit` places of each, however many there are."""
+
+    def terms(self, prefix: str, limit: int) -> list[str]:
+        """The first terms that begin so, in the order of their bytes; each costs one step."""
+
+    def words(self, prefix: str, limit: int) -> list[str]:
+        """The first words of sealed texts that begin so, as `terms`."""
+
+    def people(self, prefix: str, limit: int) -> list[str]:
+        """Subject ids of the first persons with a word that begins so, by that word."""
+
+    def doubt(self) -> None:
+        """Nothing here is believed until `forget`: whoever opens the index meanwhile, as after a crash,
+        begins an empty one. Durable on return."""
+
+    def forget(self, subjects: Iterable[str], instead: Mapping[int, str], made_by: str) -> None:
+        """Forget the names of subjects, and put other words in the place of those of these entries. What
+        was forgotten is gone from every file on return, and the index is believed again.
+
+        Refused("busy") while somebody reads what was there before: then it is not.
+        """
+
+    def digest(self) -> dict[str, Any]:
+        """Of terms, words and names, what tells two indexes apart; equal for equal ones."""
+
+    def rebuild(self) -> SearchIndex:
+        """An empty index in a new place, to be filled and then put in place with `replace`."""
+
+    def replace(self, other: Any) -> None:
+        """Put another index in the place of this one, atomically; what was here is gone."""
+
+
 # For `fsck`: what lies in the files, as it lies there.
 
 

@@ -1,0 +1,250 @@
+"""What an entry can be found by: terms of what is clear in it, words of what its disclosures open.
+
+A term is one short text without spaces and control signs, so that every index takes it whole: `SORT:VALUE`
+for a value in its field ("service:checkout"), `=WORD` for a word anywhere. An entry's terms are given as one
+text with spaces between them; one that stands there twice counts once. Who looks for something makes terms
+by the same functions.
+
+Bulk import waits for this, so what comes again and again is remembered.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+from unicodedata import normalize
+
+from deploytrail.facts.entry import Entry
+from deploytrail.facts.subjects import MAX_SUBJECTS
+from deploytrail.projections.reading import items, persons, tail, text, texts, whole
+from deploytrail.projections.reading import repository as one_spelling
+
+# Another number means that the index is made anew.
+VERSION: Final = 1
+# Signs of a term's value; what is longer is cut, there and in what is asked.
+LONGEST: Final = 100
+# Words of one text, and signs of it that are looked at.
+MAX_WORDS: Final = 64
+_MAX_TEXT: Final = 4_000
+_MAX_LABELS: Final = 64
+_MAX_PATHS: Final = 500
+_MAX_DEPTH: Final = 12
+# Pieces of one entry, each a few terms.
+_MAX_PIECES: Final = 2_000
+_REMEMBERED: Final = 20_000
+
+# Spaces and control signs as their pictures (U+2400 to U+2421).
+_PICTURES: Final = {code: 0x2400 + code for code in range(0x21)} | {0x7F: 0x2421}
+_UNCLEAN: Final = re.compile("[\x00-\x20\x7f\ud800-\udfff]")
+_PARTS: Final = re.compile(r"[^\W_]+")
+# The same for ASCII, some times faster.
+_ASCII_PARTS: Final = {code: " " for code in range(128) if not chr(code).isalnum()}
+_EDGES: Final = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«»“”„‘’‚‹›…–—。、，"
+_NO_COMMIT: Final = "0" * 40
+
+# Sorts of subject keys whose value is a name, with words to find it by.
+_NAMED: Final = ("service", "environment", "incident")
+# Clear fields that are looked for by a name of their own.
+_FIELDS: Final = {
+    "name": "name",
+    "outcome": "outcome",
+    "verdict": "outcome",
+    "type": "type",
+    "ref": "ref",
+    "base": "ref",
+    "control": "name",
+    "version": "version",
+    "tag": "version",
+    "original_environment": "environment",
+}
+_MORE: Final = ("app", "image", "setting", "cause", "reason", "event", "organization", "owner")
+# The last parts of paths of sealed texts that have words; names of persons, addresses and free data have not.
+_TEXTS: Final = frozenset({"title", "description", "summary", "comment", "ref", "base"})
+_NAMES: Final = frozenset({"login", "name", "email"})
+
+
+def clear_terms(entry: Entry) -> str:
+    """The terms of what is clear in an entry. Persons only by subject id."""
+    data = entry.data
+    found = [_kind(entry.kind), _sort("source", entry.source)]
+    found += [_subject(key) for key in entry.subjects]
+    if len(entry.subjects) >= MAX_SUBJECTS:
+        found += _cut(entry)
+    for field, sort in _FIELDS.items():
+        if field in data and (value := text(data, field)) is not None:
+            found.append(_field(sort, value))
+    for field in _MORE:
+        if field in data and (value := text(data, field)) is not None:
+            found.append(_worded(value))
+    if "commits" in data:
+        paths = [path for commit in items(data, "commits") for path in texts(commit, "paths")]
+        found += [_path(path) for path in paths[:_MAX_PATHS]]
+    return " ".join(found[:_MAX_PIECES])
+
+
+def sealed_words(opened: Mapping[str, Any]) -> str:
+    """The words of what an entry's disclosures open, path to value: titles, texts, refs and labels.
+
+    A label is there as NAME=VALUE too.
+    """
+    found: list[str] = []
+    for path, value in opened.items():
+        if path == "labels":
+            if isinstance(value, dict):
+                for name, said in list(value.items())[:_MAX_LABELS]:
+                    found.append(label(str(name), str(said)))
+                    found += words(str(said))
+        elif path.rpartition(".")[2] in _TEXTS and isinstance(value, str):
+            found += words(value.removeprefix("refs/heads/"))
+    return " ".join(found)
+
+
+def known_as(opened: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a person is called, of what one of the person's own disclosures opens."""
+    return tuple(
+        value
+        for path, value in opened.items()
+        if path.rpartition(".")[2] in _NAMES and isinstance(value, str)
+    )
+
+
+def name_words(names: Iterable[str]) -> list[str]:
+    """The words that somebody called so is found by: whole names and addresses, and their parts."""
+    found: dict[str, None] = {}
+    for name in names:
+        found[token(name)] = None
+        # Of an address what stands before the @: the rest is an organisation's, and many have it.
+        found.update(dict.fromkeys(words(name.partition("@")[0])))
+    return list(found)
+
+
+def token(value: str) -> str:
+    """A value in the one spelling of terms: compatible forms made one, lower case, no spaces, cut."""
+    value = value[:LONGEST]
+    value = value.lower() if value.isascii() else normalize("NFKC", value).casefold()[:LONGEST]
+    if _UNCLEAN.search(value):
+        value = value.encode("utf-8", "replace").decode().translate(_PICTURES)
+    return value
+
+
+def words(value: str) -> list[str]:
+    """The words of a text: what stands between its spaces, and the parts of that of letters and digits."""
+    if len(value) <= LONGEST and value.isascii() and value.isalnum():
+        return [value.lower()]
+    return _words(value[:_MAX_TEXT])
+
+
+def word(value: str) -> str:
+    """The term of a word anywhere in what is clear."""
+    return f"={token(value)}"
+
+
+def label(name: str, value: str) -> str:
+    """The word of a sealed label with its value."""
+    return token(f"{name}={value}")
+
+
+def change(number: str, repository: str = "") -> str:
+    """The term of a change, in any repository or in one."""
+    return f"change:{token(repository)}#{number}"
+
+
+def version(value: str) -> str:
+    """The term of a version; "v1.2.3" is "1.2.3"."""
+    bare = value[1:] if value[:1] in ("v", "V") and value[1:2].isdigit() else value
+    return f"version:{token(bare)}"
+
+
+def spellings(repository: str) -> list[str]:
+    """A repository as it was told, without its host, and by its last part."""
+    told = one_spelling(repository) or repository
+    return list(dict.fromkeys((told, tail(told), told.rpartition("/")[2] or told)))
+
+
+def _words(value: str) -> list[str]:
+    plain = value.isascii()
+    folded = (value if plain else normalize("NFKC", value)).casefold()
+    found: dict[str, None] = {}
+    for chunk in folded.split():
+        parts = chunk.translate(_ASCII_PARTS).split() if plain else _PARTS.findall(chunk)
+        if len(parts) != 1 and (bare := token(chunk.strip(_EDGES))):
+            found[bare] = None
+        found.update((token(part), None) for part in parts)
+        if len(found) >= MAX_WORDS:
+            break
+    return list(found)[:MAX_WORDS]
+
+
+@lru_cache(_REMEMBERED)
+def _worded(value: str) -> str:
+    return " ".join(f"={one}" for one in words(value))
+
+
+@lru_cache(_REMEMBERED)
+def _sort(sort: str, value: str) -> str:
+    return f"{sort}:{token(value)}"
+
+
+@lru_cache(_REMEMBERED)
+def _kind(kind: str) -> str:
+    return f"kind:{token(kind)} {_worded(kind)}"
+
+
+def _field(sort: str, value: str) -> str:
+    if sort == "version":
+        return version(value)
+    return _remembered_field(sort, value)
+
+
+@lru_cache(_REMEMBERED)
+def _remembered_field(sort: str, value: str) -> str:
+    bare = value.removeprefix("refs/heads/") if sort == "ref" else value
+    return f"{sort}:{token(bare)} {_worded(bare)}"
+
+
+def _subject(key: str) -> str:
+    """The terms of a subject key. Those of commits, artifacts and deployments rarely come again."""
+    sort, _, value = key.partition(":")
+    if sort in ("commit", "artifact", "deployment"):
+        return f"{sort}:{token(value)}" if value != _NO_COMMIT else ""
+    return _remembered_subject(sort, value)
+
+
+@lru_cache(_REMEMBERED)
+def _remembered_subject(sort: str, value: str) -> str:
+    if sort == "repository":
+        names = [f"repository:{token(name)}" for name in spellings(value)]
+        return " ".join([*names, _worded(value.rpartition("/")[2])])
+    if sort == "change":
+        repository, _, number = value.rpartition("#")
+        return " ".join([change(number), *(change(number, name) for name in spellings(repository))])
+    if sort in _NAMED:
+        return f"{sort}:{token(value)} {_worded(value)}"
+    return f"{sort}:{token(value)}" if sort in ("actor", "pipeline") else ""
+
+
+@lru_cache(_REMEMBERED)
+def _path(path: str) -> str:
+    """A path as a whole, each folder on the way, and the words of its last part."""
+    *folders, last = path.split("/")[:_MAX_DEPTH]
+    above = ["/".join(folders[: depth + 1]) + "/" for depth in range(len(folders))]
+    return " ".join([f"path:{token(one)}" for one in (path, *above)] + [_worded(last)])
+
+
+def _cut(entry: Entry) -> list[str]:
+    """What found no place among the subject keys of a long entry."""
+    found = []
+    for one in (*items(entry.data, "commits"), *items(entry.data, "running")):
+        for field, sort in (("sha", "commit"), ("digest", "artifact"), ("artifact", "artifact")):
+            if (value := text(one, field)) is not None:
+                found.append(_subject(f"{sort}:{value}"))
+        for field in ("service", "repository"):
+            if (value := text(one, field)) is not None:
+                found.append(_subject(f"{field}:{value}"))
+    number, repository = whole(entry.data, "number"), text(entry.data, "repository")
+    if number is not None and repository is not None and "run" not in entry.data:
+        found.append(_subject(f"change:{repository}#{number}"))
+    found += [_subject(f"actor:{subject}") for subject, _ in persons([entry.actor, entry.data])]
+    return found
