@@ -24,7 +24,7 @@ from deploytrail.config import SETTINGS
 from deploytrail.facts.draft import Body
 from deploytrail.facts.kinds import KINDS
 from deploytrail.facts.sealing import plan_of
-from deploytrail.store import schema
+from deploytrail.store import schema, search_sql
 from deploytrail.web.guard import Door
 from deploytrail.web.settings import WebSettings
 from deploytrail.web.site import routes
@@ -118,6 +118,9 @@ def states() -> Rows:
     for file, metadata in (("trail.db", schema.main), ("keys.db", schema.keys)):
         found += [(f"`{name}`", file, table.info["state"]) for name, table in sorted(metadata.tables.items())]
     found += [(f"`{name}`", "derived.db", "derived") for name in sorted(table.name for table in TABLES)]
+    classes = {name: table.info["state"] for name, table in search_sql.search.tables.items()}
+    classes |= search_sql.INDEXES
+    found += [(f"`{name}`", "search.db", state) for name, state in sorted(classes.items())]
     return found
 
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -25,7 +26,7 @@ from deploytrail.app.ask import Ask
 from deploytrail.app.capacity import Capacity, Quotas
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.erase import Erase
-from deploytrail.app.follow import Follower
+from deploytrail.app.follow import Follower, InOrder
 from deploytrail.app.fsck import Beside, fsck
 from deploytrail.app.house import House
 from deploytrail.app.limits import Limits, Rates
@@ -34,6 +35,7 @@ from deploytrail.app.persons import Persons
 from deploytrail.app.receive import Receiver
 from deploytrail.app.record import Recorder
 from deploytrail.app.seal import Sealer
+from deploytrail.app.searching import Searching
 from deploytrail.app.status import Status
 from deploytrail.app.sweep import Sweep
 from deploytrail.app.vault import Vault
@@ -54,6 +56,7 @@ from deploytrail.store.folder import Folder
 from deploytrail.store.inspected import InspectedKeys, InspectedLog, InspectedRows
 from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
+from deploytrail.store.search_sql import SqlSearch
 from deploytrail.store.sqlite import affected
 from deploytrail.web.control import control
 from deploytrail.web.serve import Doors
@@ -95,7 +98,7 @@ class Rooms:
     def __init__(self, folder: Folder, settings: Settings) -> None:
         self.settings, self.folder = settings, folder
         self._clock, self._chance = SystemClock(), SystemChance()
-        self._stop, self._wake = threading.Event(), threading.Event()
+        self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         with ExitStack() as stack:
             settled = folder.mark()
@@ -113,6 +116,8 @@ class Rooms:
             stack.callback(self._keyring.close)
             self._derived = SqlDerived(folder.derived, follow.TABLES)
             stack.callback(self._derived.close)
+            self._index = SqlSearch(folder.search)
+            stack.callback(self._index.close)
             self._signer = self._open_signer()
             # Only now: another signer or key that does not fit must not be written down as ours.
             if self.mark != settled:
@@ -120,11 +125,14 @@ class Rooms:
             self._stack = stack.pop_all()
         self._follower = Follower(self._log, self._derived, self._clock)
         self.house = self._put_together()
+        followers: tuple[InOrder[Any], ...] = (self._follower, self._searching)
+        # Each has its own, told when there is something new.
+        self._wakes = {follower: threading.Event() for follower in followers}
 
     def start(self, serving: bool) -> None:
         """Check the history, then record and seal; when serving also follow, and sweep now and then."""
         recorder, sealer = self.house.recorder, self.house.sealer
-        recorder.listeners += [sealer.wake, lambda size: self._wake.set()]
+        recorder.listeners += [sealer.wake, lambda size: self._wake()]
         sealer.on_refusal = self._close_log
         recorder.start()
         try:
@@ -137,13 +145,14 @@ class Rooms:
         sealer.start()
         if not serving:
             return
-        self._begin("follower", lambda: self._follower.run(self._stop, self._wake))
+        for follower, wake in self._wakes.items():
+            self._begin(follower.name, partial(follower.run, self._stop, wake))
         self._begin("sweeper", self._sweep)
 
     def close(self) -> None:
         """End in the order of the arrows: what waits is recorded, then sealed, then files are let go."""
         self._stop.set()
-        self._wake.set()
+        self._wake()
         self.house.recorder.stop()
         self.house.sealer.stop()
         for thread in self._threads:
@@ -178,6 +187,7 @@ class Rooms:
         log, clock, chance = self._log, self._clock, self._chance
         persons = Persons(self._keyring, self._vault, chance)
         disclose = Disclose(log, self._keyring, log)
+        self._searching = Searching(log, self._index, disclose, clock)
         recorder = Recorder(log, persons, disclose)
         administer = Administer(log, recorder, persons, self._vault, clock, chance, SOURCES)
         receiver = Receiver(recorder, log, self._vault, clock, chance, SOURCES, administer.source)
@@ -191,7 +201,7 @@ class Rooms:
             sealer=sealer,
             clock=clock,
             origin=self.mark.origin,
-            followers=[self._follower],
+            followers=[self._follower, self._searching],
             refused=lambda: receiver.refused.total(),
             whom=lambda word: [(found.subject, found.known_as) for found in self._erase.find(word)],
         )
@@ -201,6 +211,7 @@ class Rooms:
             persons=persons,
             disclose=disclose,
             recorder=recorder,
+            searching=self._searching,
             vault=self._vault,
             clock=clock,
             chance=chance,
@@ -233,7 +244,7 @@ class Rooms:
         status = Status(
             log=log,
             sealer=sealer,
-            followers=[self._follower],
+            followers=[self._follower, self._searching],
             capacity=self._capacity,
             limits=limits,
             clock=clock,
@@ -284,7 +295,12 @@ class Rooms:
 
     def _rebuild(self) -> int:
         self._follower.rebuild()
+        self._searching.rebuild()
         return self._derived.cursor()
+
+    def _wake(self) -> None:
+        for wake in self._wakes.values():
+            wake.set()
 
     def _begin(self, name: str, run: Callable[[], None]) -> None:
         thread = threading.Thread(target=run, name=name, daemon=True)

@@ -18,6 +18,7 @@ from deploytrail.app.persons import Persons
 from deploytrail.app.receive import Receipt, Receiver
 from deploytrail.app.record import Recorder
 from deploytrail.app.seal import Sealer
+from deploytrail.app.searching import Searching
 from deploytrail.app.vault import Vault
 from deploytrail.evidence.check import Check
 from deploytrail.facts.draft import TOLD
@@ -27,6 +28,7 @@ from deploytrail.store.derived_sql import SqlDerived
 from deploytrail.store.inspected import InspectedKeys, InspectedLog, InspectedRows
 from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
+from deploytrail.store.search_sql import SqlSearch
 from deploytrail.tlog.note import SigningKey
 from tests.app.small_house import ORIGIN, Chance, Clock, draft
 from tests.intake.deliveries import SECRET, delivery, own_samples
@@ -47,11 +49,13 @@ class RealHouse:
         self.log = SqlLog(self.data / "trail.db")
         self.keyring = SqlKeyring(self.data / "keys.db", self.vault)
         self.derived = SqlDerived(self.data / "derived.db", TABLES)
+        self.index = SqlSearch(self.data / "search.db")
         if not (folder / "signer" / "key").exists():
             FileSigner.create(folder / "signer", ORIGIN, self.chance)
         self.signer = FileSigner(folder / "signer", ORIGIN)
         self.persons = Persons(self.keyring, self.vault, self.chance)
         self.disclose = Disclose(self.log, self.keyring, self.log)
+        self.searching = Searching(self.log, self.index, self.disclose, self.clock)
         self.recorder = Recorder(self.log, self.persons, self.disclose)
         self.recorder.start()
         self.receiver = Receiver(
@@ -72,6 +76,7 @@ class RealHouse:
             persons=self.persons,
             disclose=self.disclose,
             recorder=self.recorder,
+            searching=self.searching,
             vault=self.vault,
             clock=self.clock,
             chance=self.chance,
@@ -98,11 +103,13 @@ class RealHouse:
         """Sign the head, and fold in what is new."""
         self.sealer.seal()
         self.follower.catch_up()
+        self.searching.catch_up()
 
     def close(self) -> None:
         """Record what waits, then let everything go."""
         self.recorder.stop()
         self.derived.close()
+        self.index.close()
         self.keyring.close()
         self.log.close()
 

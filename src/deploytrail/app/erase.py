@@ -10,6 +10,8 @@ goes in this order, so that whatever happens in between, the same command finish
 4. The person's key and identities are destroyed. Until then the person can still be found by name, and from
    then on nothing is sealed for that subject any more.
 5. What was appended meanwhile is gone through once more.
+6. The search index forgets the person's names, and the words of what was taken out. It takes in nothing from
+   the first step on, and is not believed before the last: if anything breaks off, it begins anew.
 
 What is told of the person after the fact is told anew, and is another erasure's.
 
@@ -22,7 +24,7 @@ owner in HOST/OWNER/NAME of a repository, of which the sources' pages warn.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -34,6 +36,7 @@ from deploytrail.app.mentions import Mentions
 from deploytrail.app.persons import Persons
 from deploytrail.app.ports import Archive, Blob, Chance, Clock, Keyring, RawDelivery, Registry
 from deploytrail.app.record import Recorder
+from deploytrail.app.searching import Searching
 from deploytrail.app.vault import Vault, encrypt
 from deploytrail.errors import Refused
 from deploytrail.facts.canonical import normal
@@ -89,13 +92,15 @@ class Erase:
         persons: Persons,
         disclose: Disclose,
         recorder: Recorder,
+        searching: Searching,
         vault: Vault,
         clock: Clock,
         chance: Chance,
         namespaces: Sequence[str],
     ) -> None:
         self._log, self._keyring, self._persons, self._disclose = log, keyring, persons, disclose
-        self._recorder, self._vault, self._clock, self._chance = recorder, vault, clock, chance
+        self._recorder, self._searching = recorder, searching
+        self._vault, self._clock, self._chance = vault, clock, chance
         self._namespaces = tuple(dict.fromkeys(namespaces))
 
     def person(
@@ -159,14 +164,37 @@ class Erase:
         if mentions.within(ground):
             raise Refused("bad-input", "The ground stays readable for ever, and must not mention the person.")
         work = _Work(self, subjects, mentions, progress)
+        counts = {one: known.entries.get(one, 0) for one in subjects}
+        with self._searching.erasing() as searched:
+            self._erase(subjects, ground, work, size, counts, by)
+            searched.forget(subjects, work.touched)
+        return Erased(
+            subject=subject,
+            entries=sum(counts.values()),
+            deliveries=work.deliveries,
+            redacted=work.redacted,
+            sessions=work.sessions,
+            linked=tuple(subjects[1:]),
+            namesakes=tuple(known.namesakes(subjects, mentions)),
+        )
+
+    def _erase(
+        self,
+        subjects: Sequence[str],
+        ground: str,
+        work: _Work,
+        size: int,
+        counts: Mapping[str, int],
+        by: By | None,
+    ) -> None:
+        """The first five steps; `size` is the log's before, `counts` the disclosures of each."""
         decided = self._decided(subjects)
         work.redact(0, decided)
         newest = work.destroy(0)
         work.end_sessions()
-        counts = {one: known.entries.get(one, 0) for one in subjects}
         if decided is None:
             for one in subjects:
-                self._record(one, ground, counts[one], work.deliveries if one == subject else 0, by)
+                self._record(one, ground, counts[one], work.deliveries if one == subjects[0] else 0, by)
             # What was told while all this was looked through, up to the fact.
             work.redact(size, self._decided(subjects))
         for one in subjects:
@@ -180,15 +208,6 @@ class Erase:
         late = sum(self._log.erase_disclosures(one) for one in subjects)
         if work.destroy(newest) > newest or late:
             self._log.purge()
-        return Erased(
-            subject=subject,
-            entries=sum(counts.values()),
-            deliveries=work.deliveries,
-            redacted=work.redacted,
-            sessions=work.sessions,
-            linked=tuple(subjects[1:]),
-            namesakes=tuple(known.namesakes(subjects, mentions)),
-        )
 
     def _readings(self, who: str) -> Iterator[tuple[str, Person, str]]:
         """All that a name can mean: how it is read, and the person and namespace of that reading."""
@@ -313,6 +332,8 @@ class _Work:
         self._subjects, self._mentions = frozenset(subjects), mentions
         self._progress = progress
         self.redacted = self.deliveries = self.sessions = 0
+        # Entries with disclosures that lose something.
+        self.touched: set[int] = set()
 
     def redact(self, start: int, stop: int | None) -> None:
         """Take what mentions the person out of everybody else's disclosures of entries start <= index < stop.
@@ -326,7 +347,9 @@ class _Work:
                 return
             if self._progress and count % _PAGE == 0:
                 self._progress(count, "mentions")
-            if blob.subject not in self._subjects:
+            if blob.subject in self._subjects:
+                self.touched.add(index)
+            else:
                 self._redact(index, blob)
 
     def _redact(self, index: int, blob: Blob) -> None:
@@ -336,6 +359,7 @@ class _Work:
         }
         if len(kept) < len(opened):
             self._house._log.redact(index, self._sealed(blob.subject, kept))
+            self.touched.add(index)
             self.redacted += 1
 
     def destroy(self, after: int) -> int:

@@ -5,6 +5,7 @@ house.key    the house key, 0600: seals sources' secrets and subjects' keys
 trail.db     entries, tree and what lies beside them
 keys.db      subjects' keys, with a backup of its own
 derived.db   rows that can be made again
+search.db    the search index, which can be made again
 writer.lock  held by the one writer
 control.sock, admin-link   0600, made when needed
 """
@@ -45,6 +46,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.trail, self.keys, self.derived = path / "trail.db", path / "keys.db", path / "derived.db"
+        self.search = path / "search.db"
         self.link = path / "admin-link"
         # A socket's path has about a hundred bytes; from here the way may be shorter.
         control = str(path / "control.sock")
