@@ -175,7 +175,7 @@ def test_the_folder_knows_its_files_with_their_journals(house: RealHouse) -> Non
     house.tell("deployment.started", deployment="1", service="s", environment="e")
     folder = Folder(house.data)
     sizes = folder.sizes()
-    assert set(sizes) == {"trail", "keys", "derived"}
+    assert set(sizes) == {"trail", "keys", "derived", "search"}
     journal = (house.data / "trail.db-wal").stat().st_blocks * 512
     assert sizes["trail"] > journal > 0
     free = folder.free()
