@@ -21,6 +21,7 @@ from deploytrail.app.access import ACTIONS
 from deploytrail.app.follow import TABLES
 from deploytrail.cli import commands
 from deploytrail.config import SETTINGS
+from deploytrail.errors import CODES
 from deploytrail.facts.draft import Body
 from deploytrail.facts.kinds import KINDS
 from deploytrail.facts.sealing import plan_of
@@ -124,6 +125,14 @@ def states() -> Rows:
     return found
 
 
+def refusals() -> Rows:
+    """Every code, with its statuses, what it means and what to do."""
+    found = [("code", "HTTP", "exit", "title", "when", "what to do")]
+    for code, meaning in CODES.items():
+        found.append((f"`{code}`", str(meaning.http), str(meaning.exit), *meaning[2:]))
+    return found
+
+
 MADE: Final[dict[str, Callable[[], Rows]]] = {
     "settings": settings,
     "commands": program,
@@ -132,6 +141,7 @@ MADE: Final[dict[str, Callable[[], Rows]]] = {
     "told": told,
     "ours": ours,
     "states": states,
+    "refusals": refusals,
 }
 
 

@@ -27,7 +27,15 @@ from tests.main.running import OWN, Running, short_folder
 from tools import tables
 
 NOBODY = "anyone"
-FILLED = {"key": "1", "index": "0", "name": "checkout", "source": "hub", "path:path": "0/000"}
+FILLED = {
+    "key": "1",
+    "index": "0",
+    "name": "checkout",
+    "service": "s",
+    "environment": "e",
+    "source": "hub",
+    "path:path": "0/000",
+}
 BODIES = {
     "/api/v1/facts": b'{"kind": "x-test.told"}',
     "/api/v1/environments/{name}": b'{"type": "production"}',

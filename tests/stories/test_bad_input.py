@@ -79,7 +79,7 @@ def problem(answer: Answer, status: int, code: str) -> str:
     assert answer.headers["content-type"] == "application/problem+json"
     said = answer.json()
     assert (said["status"], said["code"]) == (status, code)
-    assert said["type"] == f"urn:deploytrail:problem:{code}"
+    assert said["type"] == f"/api/docs#{code}"
     words: str = said["detail"]
     assert len(words) > 20
     assert words.endswith(".")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -13,9 +13,14 @@ import msgspec
 
 from deploytrail.app.access import may
 from deploytrail.app.capacity import Capacity, Quotas
+from deploytrail.app.deployed import Deployed
 from deploytrail.app.follow import FollowerState
 from deploytrail.app.limits import Limits, Rates
+from deploytrail.app.lists import Lists
+from deploytrail.app.places import Places
 from deploytrail.app.ports import Head, Placed, Row, Signed
+from deploytrail.app.questions import Questions
+from deploytrail.app.shown import Opener
 from deploytrail.app.status import Status
 from deploytrail.app.views import (
     AttentionView,
@@ -31,7 +36,9 @@ from deploytrail.errors import Refused
 from deploytrail.facts.draft import Draft, Person
 from deploytrail.facts.entry import Entry, read
 from deploytrail.facts.sealing import seal
+from deploytrail.projections.registry import TABLES, fold_all
 from deploytrail.projections.words import outcome
+from deploytrail.store.derived_memory import MemoryDerived
 from deploytrail.store.log_memory import MemoryLog as RealLog
 from deploytrail.tlog import checkpoint, note
 from deploytrail.tlog.checkpoint_text import Checkpoint
@@ -274,6 +281,31 @@ class Ask:
         """One deployment."""
         return self.deployments.get(key)
 
+    def running(self, service: str, environment: str, at: int | None) -> DeploymentView | None:
+        """The deployment that the log's own rows name, as the page of it is here."""
+        row = self.questions.running(service, environment, at)
+        return next(iter(self.deployments.values()), None) if row else None
+
+    @property
+    def lists(self) -> Lists:
+        """The real ones, on rows of what is in the log, with nobody's name opened."""
+        return self._rooms()[0]
+
+    @property
+    def questions(self) -> Questions:
+        """As the lists."""
+        return self._rooms()[1]
+
+    def _rooms(self) -> tuple[Lists, Questions]:
+        derived = MemoryDerived(TABLES)
+        rows = derived.begin()
+        for index, body in enumerate(self._log.bodies):
+            fold_all(index, read(body), rows)
+        derived.commit(rows, len(self._log.bodies))
+        opener = Opener(self._log, derived, Nameless())  # type: ignore[arg-type]
+        lists = Lists(derived, opener, Places(derived, opener), lambda word: ())
+        return lists, Questions(derived, Deployed(derived, opener), lists, Clock())
+
     def environments(self) -> list[EnvironmentView]:
         """All environments."""
         return self.places
@@ -328,6 +360,18 @@ class Ask:
     def projected(self) -> int:
         """How many entries the views know of."""
         return self.size or max([row.index + 1 for row in self.rows], default=0)
+
+
+class Nameless:
+    """Opens nothing."""
+
+    def names(self, subjects: Iterable[tuple[str, int]]) -> dict[str, Who]:
+        """Nobody has a name."""
+        return {subject: Who(id=subject) for subject, _ in subjects}
+
+    def texts(self, indices: Iterable[int], bodies: object = None) -> dict[int, dict[str, Any]]:
+        """Nothing is opened."""
+        return {}
 
 
 def _fits(row: TrailRow, filter: Filter) -> bool:

@@ -122,16 +122,17 @@ def test_the_api_with_a_cookie_needs_our_own_page_but_a_token_does_not(enter: En
 def test_every_refusal_has_an_answer_for_machines_and_for_people(
     house: FakeHouse, enter: Enter, code: str
 ) -> None:
-    def refuse() -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise Refused(code, "Because <b>the test</b> says so.")
 
     house.ask.environments = refuse  # type: ignore[assignment]
+    house.ask.trail = refuse  # type: ignore[assignment]
     client = enter("viewer")
-    answer = client.get("/api/v1/environments")
+    answer = client.get("/api/v1/trail")
     assert answer.status_code == CODES[code].http
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json() == {
-        "type": f"urn:deploytrail:problem:{code}",
+        "type": f"/api/docs#{code}",
         "title": CODES[code].title,
         "status": CODES[code].http,
         "code": code,
@@ -180,9 +181,17 @@ def test_api_answers_say_up_to_which_entry_they_know(house: FakeHouse, enter: En
 
 def test_waiting_for_an_entry_ends(house: FakeHouse, enter: Enter, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("deploytrail.web.guard.PATIENCE", 0.05)
-    answer = enter("viewer").get("/api/v1/environments?at_least=99")
+    client = enter("viewer")
+    answer = client.get("/api/v1/environments?at_least=55")
     assert answer.status_code == 503
-    assert "the newest is 47" in answer.json()["detail"]
+    assert answer.headers["retry-after"]
+    assert "the newest they know is 47" in answer.json()["detail"]
+
+
+def test_an_entry_that_there_is_not_is_not_waited_for(enter: Enter) -> None:
+    answer = enter("viewer").get("/api/v1/environments?at_least=60")
+    assert answer.status_code == 404
+    assert "no entry 60 yet; its newest is 59" in answer.json()["detail"]
 
 
 def test_forms_are_bounded(enter: Enter) -> None:

@@ -506,18 +506,6 @@ def test_what_is_declared_goes_to_the_house(house: FakeHouse, enter: Enter) -> N
     assert client.put("/api/v1/services/x", content=b"[" * 100_000).status_code == 400
 
 
-def test_views_over_the_api(house: FakeHouse, enter: Enter) -> None:
-    client = enter(token="viewer-token")
-    found = client.get("/api/v1/deployments/40").json()
-    assert msgspec.convert(found, DeploymentView) == house.ask.deployments["40"]
-    assert [e["name"] for e in client.get("/api/v1/environments").json()["environments"]] == [
-        "staging",
-        "production-eu",
-        "production-us",
-    ]
-    assert client.get("/api/v1/deployments/none").status_code == 404
-
-
 def test_markup_is_only_made_of_constants() -> None:
     """Everything that is not a constant of ours passes through escaping: no Markup(variable) anywhere."""
     allowed = {"sentences.py": 3}

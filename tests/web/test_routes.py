@@ -20,6 +20,8 @@ FILLED = {
     "key": "40",
     "index": "3",
     "name": "checkout",
+    "service": "checkout",
+    "environment": "production-eu",
     "source": "github-main",
     "path": "0/000.p/60",
 }
@@ -39,7 +41,7 @@ def doors(settings: WebSettings) -> list[Door]:
 
 def address(door: Door) -> str:
     """A path of this route that exists."""
-    path = door.path
+    path = door.path + ("?since=2026-01-01T00:00:00Z" if door.path.endswith("/changed") else "")
     for name, value in FILLED.items():
         path = path.replace(f"{{{name}:path}}", value.removeprefix("0/") if "entries" in path else value)
         path = path.replace(f"{{{name}}}", value)

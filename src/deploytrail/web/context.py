@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final
+from typing import Any, Final
 
 from deploytrail.app.house import House
 from deploytrail.web import assets, render
@@ -19,7 +19,7 @@ _ADDRESS: Final = 8
 
 class Context:
     """Made once per site. `answers` counts by method, path pattern and status; `known` is the newest entry
-    that an answer was known to reflect.
+    that an answer was known to reflect; `reference` the OpenAPI document.
     """
 
     def __init__(self, house: House, settings: WebSettings) -> None:
@@ -34,6 +34,8 @@ class Context:
         # Sources that have sent an authentic delivery: they need not be looked up before the next body.
         self.sources: set[str] = set()
         self.known = -1
+        # Made with the first question for it.
+        self.reference: dict[str, Any] | None = None
         self.answers: Counter[tuple[str, str, int]] = Counter()
 
     def share(self, sort: str, sender: str) -> Share:

@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -26,6 +26,7 @@ from deploytrail.facts import told
 from deploytrail.facts.draft import Draft
 from deploytrail.web import body
 from deploytrail.web.context import Context
+from deploytrail.web.described import JSON, NDJSON, Answer, Described, described
 from deploytrail.web.guard import PATIENCE, Caller, caller_of, demand_space, projected, teller
 from deploytrail.web.numbers import base64
 from deploytrail.web.problems import problem
@@ -44,8 +45,78 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,180}")
 _WAITS: Final = ("durable", "signed", "projected")
 
 
+class Fact(msgspec.Struct, frozen=True):
+    """One fact in its direct form."""
+
+    kind: str
+
+
+class FactPlaced(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a fact stands: the index of its entry, and its leaf hash in base64. `repeat`: it stood there
+    before. `reached`: how far it came, of what was waited for.
+    """
+
+    index: int
+    leaf: str
+    repeat: bool = False
+    reached: Literal["durable", "signed", "projected"] | None = None
+
+
+class TellQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """How far to wait."""
+
+    wait: Annotated[
+        Literal["durable", "signed", "projected"],
+        msgspec.Meta(description="Answer when it is durable, or wait until it is signed or projected."),
+    ] = "durable"
+
+
+_EXAMPLE: Final = {
+    "kind": "deployment.finished",
+    "id": "build-7",
+    "deployment": "build-7",
+    "service": "checkout",
+    "environment": "production",
+    "version": "1.42.0",
+    "outcome": "succeeded",
+    "occurred_at": "2026-03-17T14:30:05Z",
+    "actor": {"login": "ada", "email": "ada@example.org"},
+}
+
+
+@described(
+    Described(
+        section="Tell",
+        query=TellQuery,
+        lenient=True,
+        bodies={JSON: Fact, NDJSON: Fact},
+        body_words=(
+            "One JSON object, at most 256 KiB; or one on each line, at most 100,000 lines and 64 MiB. Lines "
+            "stand alone: each is answered with one line, in order: where it stands, or a problem with its "
+            "`line`."
+        ),
+        body_example={
+            JSON: _EXAMPLE,
+            NDJSON: msgspec.json.encode(_EXAMPLE).decode()
+            + '\n{"kind": "x-canary.moved", "id": "canary-1", "service": "checkout"}\n',
+        },
+        headers={
+            "Idempotency-Key": (
+                Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]{1,180}$")],
+                "The `id` of facts that have none; of the lines of NDJSON KEY/NUMBER.",
+            )
+        },
+        answers={
+            201: Answer("It is recorded.", FactPlaced),
+            200: Answer(
+                "It is a repeat, and stood there before; or, of NDJSON, a line for each.", FactPlaced
+            ),
+        },
+        refuses=("conflict", "too-large"),
+    )
+)
 async def tell(request: Request) -> Response:
-    """One fact (201, or 200 for a repeat), or NDJSON (200 with one line per line)."""
+    """POST /api/v1/facts: tell one fact, or many as NDJSON. Its source is the token, never a field."""
     wait = request.query_params.get("wait", "durable")
     if wait == "witnessed":
         raise Refused(
@@ -86,11 +157,12 @@ async def _one(request: Request, key: str | None, wait: str) -> Response:
     future = await run_in_threadpool(_handed_in, house, caller_of(request), line, key)
     [placed] = await asyncio.wrap_future(future)
     leaf = await run_in_threadpool(house.log.leaves, placed.index, placed.index + 1)
-    answer: dict[str, Any] = {"index": placed.index, "leaf": base64(leaf)}
-    if placed.repeat:
-        answer["repeat"] = True
-    if wait != "durable":
-        answer["reached"] = await _reach(house, placed.index, wait)
+    answer = FactPlaced(
+        index=placed.index,
+        leaf=base64(leaf),
+        repeat=placed.repeat,
+        reached=None if wait == "durable" else await _reach(house, placed.index, wait),
+    )
     return Response(
         msgspec.json.encode(answer),
         200 if placed.repeat else 201,
@@ -103,7 +175,7 @@ def _handed_in(house: House, caller: Caller, line: bytes, key: str | None) -> Fu
     return house.recorder.record([_draft(house, caller, line, key)])
 
 
-async def _reach(house: House, index: int, wait: str) -> str:
+async def _reach(house: House, index: int, wait: str) -> Any:
     """Wait until the entry is signed or projected; how far it came before patience ended."""
     if wait == "signed":
         there = await run_in_threadpool(house.sealer.wait, index + 1, PATIENCE)
@@ -216,9 +288,7 @@ async def _settled(future: Future[Placed]) -> Placed | Refused:
 def _line(each: Placed | Refused, number: int, leaves: dict[int, str]) -> bytes:
     if isinstance(each, Refused):
         return msgspec.json.encode(problem(each, line=number)) + b"\n"
-    answer: dict[str, Any] = {"index": each.index, "leaf": leaves[each.index]}
-    if each.repeat:
-        answer["repeat"] = True
+    answer = FactPlaced(index=each.index, leaf=leaves[each.index], repeat=each.repeat)
     return msgspec.json.encode(answer) + b"\n"
 
 

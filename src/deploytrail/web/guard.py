@@ -26,7 +26,7 @@ from deploytrail.app.access import ACTIONS, Grant, Session, may
 from deploytrail.app.house import House
 from deploytrail.app.limits import Limits, address_of
 from deploytrail.errors import Refused
-from deploytrail.web import body, numbers
+from deploytrail.web import body, described, numbers
 from deploytrail.web.settings import WebSettings
 
 diagnostics = logging.getLogger("deploytrail.web")
@@ -96,6 +96,7 @@ class Door(Route):
             path, _guarded(endpoint, action, form), methods=list(methods), name=endpoint.__name__
         )
         self.action = action
+        self.answers = endpoint
 
 
 def route(
@@ -180,6 +181,8 @@ def _bearer(headers: Headers) -> str | None:
 def _guarded(
     endpoint: Callable[[Request], Any], action: str, form: bool
 ) -> Callable[[Request], Awaitable[Response]]:
+    about = described.description(endpoint)
+
     async def enter(request: Request) -> Response:
         web = request.app.state.web
         caller = Caller()
@@ -197,7 +200,9 @@ def _guarded(
             sort, sender = teller(caller)
             web.house.limits.demand("requests" if sort == "token" else "pages", sender, 1)
         if request.method in _SAFE and request.url.path.startswith("/api/"):
-            web.known = await _as_of(request, web.house)
+            web.known = request.state.known = await _as_of(request, web.house)
+        if about is not None:
+            request.state.asked = described.asked(request.query_params, about)
         if form:
             request.state.form = await _fields(request)
         if inspect.iscoroutinefunction(endpoint):
@@ -217,9 +222,19 @@ async def _as_of(request: Request, house: House) -> int:
     """The newest entry that an answer can know of; with ?at_least=INDEX, once it is at least that one."""
     asked = request.query_params.get("at_least")
     least = -1 if asked is None else numbers.index(asked, "at_least")
+    newest = await projected(house, least, 0.0)
+    if newest >= least:
+        return newest
+    head = await run_in_threadpool(house.log.head)
+    if least >= head.size:
+        raise Refused("not-found", f"The log has no entry {least} yet; its newest is {head.size - 1}.")
     newest = await projected(house, least, PATIENCE)
     if newest < least:
-        raise Refused("unavailable", f"Entry {least} is not projected yet; the newest is {newest}.")
+        raise Refused(
+            "unavailable",
+            f"Entry {least} is recorded, but answers do not know it yet; the newest they know is {newest}. "
+            "Ask again in a moment.",
+        )
     return newest
 
 
@@ -269,8 +284,14 @@ def _demand_own_page(request: Request, settings: WebSettings) -> None:
 class Frame:
     """Around every answer: the Host header is checked, headers are added, and nothing breaks in silence."""
 
-    def __init__(self, app: ASGIApp, settings: WebSettings, answers: Counter[tuple[str, str, int]]) -> None:
-        self._app, self._settings, self._answers = app, settings, answers
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: WebSettings,
+        answers: Counter[tuple[str, str, int]],
+        broken: Callable[[], Response],
+    ) -> None:
+        self._app, self._settings, self._answers, self._broken = app, settings, answers, broken
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -296,7 +317,7 @@ class Frame:
             diagnostics.exception("%s %s broke", scope["method"], scope["path"])
             if sent.status:
                 raise
-            await _broken()(scope, receive, sent)
+            await self._broken()(scope, receive, sent)
 
     def _misdirected(self, scope: Scope) -> Response | None:
         """An answer for a request that names another host: another site's page may be behind it."""
@@ -329,21 +350,7 @@ class _Sent:
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
             if self._scope["path"].startswith("/api/"):
-                headers.setdefault("Deploytrail-Index", str(self._scope["app"].state.web.known))
+                # What this answer knows; another may have learnt more meanwhile.
+                known = self._scope.get("state", {}).get("known", self._scope["app"].state.web.known)
+                headers.setdefault("Deploytrail-Index", str(known))
         await self._send(message)
-
-
-def _broken() -> Response:
-    return Response(
-        msgspec.json.encode(
-            {
-                "type": "urn:deploytrail:problem:broken",
-                "title": "Something broke",
-                "status": 500,
-                "code": "broken",
-                "detail": "The house could not answer. Nothing recorded was lost; the diagnostics say more.",
-            }
-        ),
-        500,
-        media_type="application/problem+json",
-    )

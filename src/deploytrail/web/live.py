@@ -12,7 +12,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -26,6 +26,7 @@ from deploytrail.app.views import Filter, TrailRow
 from deploytrail.errors import Refused
 from deploytrail.projections.words import outcome
 from deploytrail.web import numbers
+from deploytrail.web.described import Answer, Described, Word, described
 from deploytrail.web.guard import Caller, caller_of
 from deploytrail.web.trail import filter_of
 
@@ -290,8 +291,37 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
+class LiveQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """The filters of the trail, and where to begin."""
+
+    service: Word | None = None
+    environment: Word | None = None
+    actor: Word | None = None
+    kind: Word | None = None
+    outcome: Word | None = None
+    after: (
+        Annotated[int, msgspec.Meta(ge=-1, description="Begin behind this entry; without it, from now.")]
+        | None
+    ) = None
+
+
+@described(
+    Described(
+        section="Follow",
+        query=LiveQuery,
+        lenient=True,
+        headers={"Last-Event-ID": (Annotated[int, msgspec.Meta(ge=-1)], "Go on behind this entry.")},
+        answers={
+            200: Answer(
+                "Frames, until somebody ends them. `id` is the index of the entry, `data` a JSON object with "
+                "`index`, `kind`, `service` and `environment`.",
+                media="text/event-stream",
+            )
+        },
+    )
+)
 async def live(request: Request) -> Response:
-    """GET /api/v1/live?service=…&after=INDEX, resumed by Last-Event-ID."""
+    """GET /api/v1/live: server-sent events, one for each new entry; `Last-Event-ID` resumes without loss."""
     feed: Feed = request.app.state.web.feed
     if feed.streams >= MAX_STREAMS:
         raise Refused("busy", "Too many live pages are open. Load the page again in a while.")

@@ -2,34 +2,74 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
-from deploytrail.errors import CODES, Refused
+from deploytrail.errors import CODES, Meaning, Refused
 from deploytrail.web.render import page
 
 MEDIA: Final = "application/problem+json"
+# Where a code is explained; a path, so that it leads to the house that refused.
+TYPE: Final = "/api/docs#"
+# Codes that only HTTP has.
+ONLY_HTTP: Final[dict[str, Meaning]] = {
+    "method": Meaning(
+        405,
+        2,
+        "Not this way",
+        "an address that is there, but is not answered in this way",
+        "use one of the ways that `Allow` names",
+    ),
+    "broken": Meaning(
+        500,
+        1,
+        "Something broke",
+        "a fault of the house itself",
+        "look at the diagnostics; nothing that was recorded is lost",
+    ),
+}
 # Statuses that only HTTP has.
 _BY_STATUS: Final = {400: "bad-input", 404: "not-found", 413: "too-large"}
 _RETRY: Final = {"busy": "1", "unavailable": "5"}
 _FOR_MACHINES: Final = ("/api/", "/hooks/", "/log/", "/static/")
 
 
-def problem(refusal: Refused, **more: Any) -> dict[str, Any]:
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Problem details (RFC 9457). `code` is a promise, `detail` for people; `line` in answers to NDJSON."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    line: int | None = None
+
+
+def problem(refusal: Refused, line: int | None = None) -> Problem:
     """The problem details of a refusal."""
-    meaning = refusal.meaning
-    return {
-        "type": f"urn:deploytrail:problem:{refusal.code}",
-        "title": meaning.title,
-        "status": meaning.http,
-        "code": refusal.code,
-        "detail": refusal.words,
-        **more,
-    }
+    return _problem(refusal.code, refusal.meaning, refusal.words, line)
+
+
+def broken() -> Response:
+    """The answer where something broke: nothing of what broke is told."""
+    words = "The house could not answer. Nothing recorded was lost; the diagnostics say more."
+    return _answer(_problem("broken", ONLY_HTTP["broken"], words))
+
+
+def _problem(code: str, meaning: Meaning, words: str, line: int | None = None) -> Problem:
+    return Problem(
+        type=TYPE + code, title=meaning.title, status=meaning.http, code=code, detail=words, line=line
+    )
+
+
+def _answer(found: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(found), found.status, headers=headers, media_type=MEDIA)
 
 
 def answer(request: Request, error: Exception) -> Response:
@@ -42,9 +82,7 @@ def answer(request: Request, error: Exception) -> Response:
     if error.code == "unauthenticated":
         headers["WWW-Authenticate"] = 'Bearer realm="deploytrail"'
     if for_machines(request):
-        return Response(
-            msgspec.json.encode(problem(error)), error.meaning.http, headers=headers, media_type=MEDIA
-        )
+        return _answer(problem(error), headers)
     return page(request, "problem.html", status=error.meaning.http, headers=headers, refusal=error, here=None)
 
 
@@ -57,15 +95,16 @@ def for_machines(request: Request) -> bool:
 def _of_http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 405:
-        given = error.headers if isinstance(error, HTTPException) else None
-        body = {
-            "type": "urn:deploytrail:problem:method",
-            "title": "Not this way",
-            "status": 405,
-            "code": "method",
-            "detail": f"{request.method} is not answered here.",
-        }
-        return Response(msgspec.json.encode(body), 405, headers=given, media_type=MEDIA)
+        ways = allowed(request)
+        words = f"{request.method[:20]} is not answered here; {', '.join(ways)} is."
+        return _answer(_problem("method", ONLY_HTTP["method"], words), {"Allow": ", ".join(ways)})
     code = _BY_STATUS.get(status, "bad-input" if status < 500 else "unavailable")
     words = "Nothing lies at this address." if status == 404 else CODES[code].title + "."
     return answer(request, Refused(code, words))
+
+
+def allowed(request: Request) -> list[str]:
+    """The ways in which this address is answered, at all its doors together."""
+    path = request.scope["path"]
+    doors = (door for door in request.app.routes if isinstance(door, Route))
+    return sorted({way for door in doors if door.path_regex.match(path) for way in door.methods or ()})

@@ -14,6 +14,7 @@ from deploytrail.app.house import House
 from deploytrail.errors import Refused
 from deploytrail.web import (
     api,
+    asked,
     assets,
     deployment,
     facts,
@@ -21,6 +22,7 @@ from deploytrail.web import (
     hooks,
     live,
     log,
+    openapi,
     pages,
     problems,
     signin,
@@ -45,7 +47,7 @@ def site(house: House, settings: WebSettings) -> Starlette:
     app = Starlette(
         routes=declared(routes(settings)),
         exception_handlers={Refused: problems.answer, HTTPException: problems.answer},
-        middleware=[Middleware(Frame, settings=settings, answers=context.answers)],
+        middleware=[Middleware(Frame, settings=settings, answers=context.answers, broken=problems.broken)],
         lifespan=lifespan,
     )
     # An address is what people share: there is one for each page.
@@ -90,8 +92,20 @@ def routes(settings: WebSettings) -> list[BaseRoute]:
         route("/api/v1/live", live.live, action="see"),
         route("/api/v1/entries/{index}", api.entry, action=entries),
         route("/api/v1/entries/{index}/receipt", api.receipt, action="see"),
-        route("/api/v1/deployments/{key}", api.deployment, action="see"),
-        route("/api/v1/environments", api.environments, action="see"),
+        route("/api/v1/trail", asked.trail, action="see"),
+        route("/api/v1/deployments", asked.deployments, action="see"),
+        route("/api/v1/deployments/{key}", asked.deployment, action="see"),
+        route("/api/v1/changes", asked.changes, action="see"),
+        route("/api/v1/services", asked.services, action="see"),
+        route("/api/v1/services/{service}/environments/{environment}/running", asked.running, action="see"),
+        route(
+            "/api/v1/services/{service}/environments/{environment}/last-good", asked.last_good, action="see"
+        ),
+        route("/api/v1/environments", asked.environments, action="see"),
+        route("/api/v1/environments/{environment}/changed", asked.changed, action="see"),
+        route("/api/v1/people", asked.people, action="see"),
+        route("/api/openapi.json", openapi.reference, action="see"),
+        route("/api/docs", openapi.docs, action="see"),
         # The log, for anyone to verify.
         route("/log/checkpoint", log.checkpoint, action="open"),
         route("/log/tile/entries/{path:path}", log.entries, action=entries),

@@ -1,0 +1,243 @@
+"""Questions over HTTP: lists in pages, what runs or ran, what changed, and the trail, all as JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from deploytrail.app import keyset
+from deploytrail.app.keyset import Whole
+from deploytrail.app.views import (
+    ChangePage,
+    DeploymentFilter,
+    DeploymentPage,
+    DeploymentView,
+    EnvironmentPage,
+    Filter,
+    LastGood,
+    PersonPage,
+    ServicePage,
+    TrailRow,
+    View,
+    WhatChanged,
+)
+from deploytrail.errors import Refused
+from deploytrail.facts import times
+from deploytrail.web.described import Answer, Cursor, Described, Limit, Name, Time, Word, described
+from deploytrail.web.wire import answer
+
+ASK: Final = "Ask"
+_NOBODY_DEPLOYED: Final = ("not-found",)
+
+
+class Paged(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A list in pages."""
+
+    cursor: Cursor | None = None
+    limit: Limit = 50
+
+
+class TrailQuery(Paged, frozen=True, kw_only=True):
+    """The filters of the trail."""
+
+    service: Word | None = None
+    environment: Word | None = None
+    actor: Word | None = None
+    kind: Word | None = None
+    outcome: Word | None = None
+
+
+class DeploymentsQuery(Paged, frozen=True, kw_only=True):
+    """The filters of deployments."""
+
+    service: Name | None = None
+    environment: Name | None = None
+    status: Literal["running", "waiting", "succeeded", "failed", "cancelled", "finished"] | None = None
+    since: Time | None = None
+    until: Time | None = None
+
+
+class ChangesQuery(Paged, frozen=True, kw_only=True):
+    """The filters of changes."""
+
+    repository: Name | None = None
+    state: Literal["open", "merged", "abandoned"] | None = None
+
+
+class PeopleQuery(Paged, frozen=True, kw_only=True):
+    """With `word`, only those whom it names: a subject id, an address, a login or a name, whole."""
+
+    word: Word | None = None
+
+
+class AtQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A time; without one, now."""
+
+    at: Time | None = None
+
+
+class ChangedQuery(Paged, frozen=True, kw_only=True):
+    """From when to when; without an end, until now."""
+
+    since: Time
+    until: Time | None = None
+
+
+class TrailLines(View, frozen=True, kw_only=True):
+    """Lines of the trail, newest first in the order of the log."""
+
+    rows: list[TrailRow]
+    next: str | None = None
+
+
+@described(
+    Described(
+        section=ASK,
+        query=TrailQuery,
+        answers={200: Answer("A page of the trail.", TrailLines)},
+    )
+)
+def trail(request: Request) -> Response:
+    """GET /api/v1/trail: what happened, newest first, one line for each entry."""
+    asked: TrailQuery = request.state.asked
+    wanted = Filter(**{name: getattr(asked, name) for name in Filter.__struct_fields__})
+    below = keyset.read(asked.cursor, Whole)
+    found = _ask(request).trail(wanted, below, -1, asked.limit)
+    return answer(TrailLines(rows=found.rows, next=keyset.written(found.older) if found.older else None))
+
+
+@described(
+    Described(
+        section=ASK, query=DeploymentsQuery, answers={200: Answer("A page of deployments.", DeploymentPage)}
+    )
+)
+def deployments(request: Request) -> Response:
+    """GET /api/v1/deployments: attempts to make something run, newest first by when they ended (else by
+    their last news). `since` and `until` are inclusive. A page may be short and still have a `next`.
+    """
+    asked: DeploymentsQuery = request.state.asked
+    wanted = DeploymentFilter(
+        service=asked.service,
+        environment=asked.environment,
+        status=asked.status,
+        since=_time(asked.since),
+        until=_time(asked.until),
+    )
+    return answer(_ask(request).lists.deployments(wanted, asked.cursor, asked.limit))
+
+
+@described(
+    Described(
+        section=ASK,
+        answers={200: Answer("The deployment.", DeploymentView)},
+        refuses=("not-found",),
+    )
+)
+def deployment(request: Request) -> Response:
+    """GET /api/v1/deployments/{key}: one deployment, with commits, reviewers, checks, steps and its proof."""
+    found = _ask(request).deployment(request.path_params["key"])
+    if found is None:
+        raise Refused("not-found", "No deployment has this key.")
+    return answer(found)
+
+
+@described(
+    Described(section=ASK, query=ChangesQuery, answers={200: Answer("A page of changes.", ChangePage)})
+)
+def changes(request: Request) -> Response:
+    """GET /api/v1/changes: changes, newest first; within one repository by their number."""
+    asked: ChangesQuery = request.state.asked
+    found = _ask(request).lists.changes(asked.repository, asked.state, asked.cursor, asked.limit)
+    return answer(found)
+
+
+@described(
+    Described(section=ASK, query=Paged, answers={200: Answer("A page of environments.", EnvironmentPage)})
+)
+def environments(request: Request) -> Response:
+    """GET /api/v1/environments: what runs where, by rank, then name; what nobody declared last."""
+    asked: Paged = request.state.asked
+    return answer(_ask(request).lists.environments(asked.cursor, asked.limit))
+
+
+@described(Described(section=ASK, query=Paged, answers={200: Answer("A page of services.", ServicePage)}))
+def services(request: Request) -> Response:
+    """GET /api/v1/services: services by name, declared or only told of."""
+    asked: Paged = request.state.asked
+    return answer(_ask(request).lists.services(asked.cursor, asked.limit))
+
+
+@described(Described(section=ASK, query=PeopleQuery, answers={200: Answer("A page of people.", PersonPage)}))
+def people(request: Request) -> Response:
+    """GET /api/v1/people: those who were named, the newest known first. Nothing is counted, nobody is
+    ranked.
+    """
+    asked: PeopleQuery = request.state.asked
+    return answer(_ask(request).lists.people(asked.word, asked.cursor, asked.limit))
+
+
+@described(
+    Described(
+        section=ASK,
+        query=AtQuery,
+        answers={200: Answer("The deployment that put it there.", DeploymentView)},
+        refuses=_NOBODY_DEPLOYED,
+    )
+)
+def running(request: Request) -> Response:
+    """GET /api/v1/services/{service}/environments/{environment}/running: the deployment that put there what
+    runs, or what ran `at` a time: version, commits, who made, reviewed and deployed them.
+    """
+    at = _time(request.state.asked.at)
+    path = request.path_params
+    found = _ask(request).running(path["service"], path["environment"], at)
+    if found is None:
+        raise Refused("not-found", f"Nothing of this service {'ran' if at is not None else 'runs'} there.")
+    return answer(found)
+
+
+@described(
+    Described(
+        section=ASK,
+        answers={200: Answer("What to go back to; without `deployment` nothing good is known.", LastGood)},
+        refuses=_NOBODY_DEPLOYED,
+    )
+)
+def last_good(request: Request) -> Response:
+    """GET /api/v1/services/{service}/environments/{environment}/last-good: the newest deployment that
+    succeeded, was not rolled back, and whose repeat did not fail.
+    """
+    path = request.path_params
+    return answer(_ask(request).questions.last_good(path["service"], path["environment"]))
+
+
+@described(
+    Described(
+        section=ASK,
+        query=ChangedQuery,
+        answers={200: Answer("What changed, by service.", WhatChanged)},
+        refuses=_NOBODY_DEPLOYED,
+    )
+)
+def changed(request: Request) -> Response:
+    """GET /api/v1/environments/{environment}/changed: each service that runs something else at the end than
+    at the beginning, with the commits and changes between.
+    """
+    asked: ChangedQuery = request.state.asked
+    since, until = times.parse(asked.since), _time(asked.until)
+    if until is not None and until < since:
+        raise Refused("bad-input", '"until" must not lie before "since".')
+    environment = request.path_params["environment"]
+    found = _ask(request).questions.what_changed(environment, since, until, asked.cursor, asked.limit)
+    return answer(found)
+
+
+def _ask(request: Request) -> Any:
+    return request.app.state.web.house.ask
+
+
+def _time(text: str | None) -> int | None:
+    return times.parse(text) if text is not None else None
