@@ -83,8 +83,8 @@ CODES: Final[dict[str, Meaning]] = {
         503,
         5,
         "The house cannot do that now",
-        "full or failing disk, less free than the reserve, another writer, a history that the signer refuses, "
-        "a log that is not signed yet, or an entry that answers do not know yet",
+        "full or failing disk, less free than the reserve, another writer, a history that the signer "
+        "refuses, a log that is not signed yet, or an entry that answers do not know yet",
         "free space, or do what the sentence says; nothing was acknowledged, so send it again",
     ),
 }

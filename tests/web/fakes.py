@@ -132,6 +132,10 @@ class MemoryLog:
             Row(n, self.leaf_hashes[n], self.bodies[n]) for n in range(start, min(stop, len(self.bodies)))
         ]
 
+    def at(self, indices: Iterable[int]) -> list[Row]:
+        """Rows at indices."""
+        return [row for index in sorted(set(indices)) for row in self.entries(index, index + 1)]
+
     def leaves(self, start: int, stop: int) -> bytes:
         """Leaf hashes of a range."""
         return b"".join(self.leaf_hashes[start:stop])
