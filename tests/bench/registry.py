@@ -11,7 +11,10 @@ from tests.bench import (
     fold,
     import_http,
     ingest,
+    live,
+    memory,
     pages,
+    posts,
     proof,
     receive,
     seal,
@@ -22,9 +25,12 @@ from tests.bench.figure import Benchmark
 
 BENCHMARKS: Final[tuple[Benchmark, ...]] = (
     ingest.BENCHMARK,
+    posts.BENCHMARK,
     import_http.BENCHMARK,
     pages.BENCHMARK,
+    live.BENCHMARK,
     proof.BENCHMARK,
+    memory.BENCHMARK,
     disk.BENCHMARK,
     canonical.BENCHMARK,
     append.BENCHMARK,

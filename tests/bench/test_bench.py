@@ -16,7 +16,7 @@ from tests.bench.measure import crowd, percentile
 from tests.bench.registry import BENCHMARKS
 
 # Those that start the real server.
-SLOW = ("import", "pages")
+SLOW = ("import", "live", "memory", "pages", "posts")
 EACH = [
     pytest.param(one, id=one.name, marks=[pytest.mark.slow] if one.name in SLOW else []) for one in BENCHMARKS
 ]

@@ -25,7 +25,6 @@ Story = Callable[[Any], Coroutine[Any, Any, None]]
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A feed that looks more often, so that tests need not wait."""
-    monkeypatch.setattr(live, "_PAUSE", 0.01)
     monkeypatch.setattr(live, "_RECHECK", 0.05)
 
 

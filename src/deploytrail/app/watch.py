@@ -1,7 +1,7 @@
 """Watching the projections grow, for the live feed: many waiters, few ticks.
 
 The follower's thread says how far it is; in each event loop one future is shared by all who wait there, and
-is resolved at most five times a second, whatever the rate of entries.
+is resolved at most ten times a second, whatever the rate of entries.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 from typing import Final
 
 # Seconds between two ticks at least.
-PAUSE: Final = 0.2
+PAUSE: Final = 0.1
 
 
 class Watch:

@@ -1,8 +1,8 @@
 """The live feed: GET /api/v1/live, server-sent events whose id is the log index.
 
-One task reads what is new, a few times a second, and encodes each event once; streams that ask for the same
-share the same bytes. A stream that is behind (a resume after a pause) reads the log itself, window by
-window, until it has caught up: nothing is lost.
+One task reads what is new, at most ten times a second, and encodes each event once; streams that ask for
+the same share the same bytes. A stream that is behind (a resume after a pause) reads the log itself, window
+by window, until it has caught up: nothing is lost.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ diagnostics = logging.getLogger("deploytrail.web")
 # Events kept in memory, and entries read at once by a stream that is behind.
 _KEPT: Final = 2048
 _WINDOW: Final = 512
-# Seconds: a comment keeps connections open, sessions are looked at again, and a failure is waited out.
+# Seconds: a comment keeps connections open, and sessions are looked at again.
 _KEEP_ALIVE: Final = 15.0
 _RECHECK: Final = 2.0
-_PAUSE: Final = 0.2
+# Seconds of rest for each stream that was woken: waking one takes less than a fifth of it, so that many
+# viewers of a busy house leave it the time to record.
+_REST: Final = 0.0004
 MAX_STREAMS: Final = 2000
 
 _HEADERS: Final = [
@@ -206,8 +208,7 @@ class Feed:
                 diagnostics.exception("the live feed stumbled")
                 await asyncio.sleep(1)
             else:
-                # Coalesce: a few ticks a second, whatever comes in.
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(self.streams * _REST)
 
     async def _take_in(self, size: int) -> None:
         if size - self.size > _KEPT:
