@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from deploytrail.app.follow import FollowerState
+from deploytrail.app.limits import Rates
+from deploytrail.errors import Refused
 from tests.browser.conftest import House, Open
 
 pytestmark = pytest.mark.browser
@@ -17,6 +20,7 @@ PAGES = (
     "/?service=nobody",
     "/environments",
     "/log",
+    "/status",
     "/attention",
     "/entries/47",
     "/deployments/40",
@@ -61,6 +65,38 @@ def test_axe_finds_nothing_in_banners_and_notices(house: House, visit: Open) -> 
     house.ask.state = ("refused", "It was rolled back.")
     for dark in (False, True):
         assert violations(visit("/log", dark=dark)) == []
+
+
+def test_axe_finds_nothing_in_a_status_that_is_bad(house: House, visit: Open) -> None:
+    _trouble(house)
+    for dark in (False, True):
+        page = visit("/status", dark=dark, width=360 if dark else 1280)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Nothing new is recorded")
+        assert violations(page) == []
+
+
+def test_the_table_of_senders_is_reached_by_keyboard(house: House, visit: Open) -> None:
+    _trouble(house)
+    page = visit("/status", width=700)
+    region = page.get_by_role("region", name="Senders and their limits")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if region.evaluate("it => it === document.activeElement"):
+            return
+    raise AssertionError("the table is not reached")
+
+
+def _trouble(house: House) -> None:
+    """A full disk, a follower that stopped, and senders that came too fast."""
+    house.allow(Rates(deliveries=1))
+    for sender in ("github-main", "a-source-with-a-name-that-is-as-long-as-names-of-sources-may-be"):
+        house.limits.charge("deliveries", sender, 20)
+        with pytest.raises(Refused):
+            house.limits.demand("deliveries", sender)
+    house.disk.left = 1_000_000
+    house.followed.stopped = FollowerState(
+        size=3, words="The pages stand still at entry 3.", since=house.clock.at
+    )
 
 
 @pytest.mark.parametrize("width", [320, 360, 767, 768, 1023, 1024, 1600])

@@ -34,6 +34,7 @@ PAGES = (
     "/environments",
     "/environments?show=differences",
     "/log",
+    "/status",
     "/attention",
     "/entries/3",
     "/deployments/40",

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from deploytrail.app.ports import Clock, Disk, Log, Registry
+from deploytrail.app.views import View
 from deploytrail.errors import Refused
 
 _SECOND: Final = 1000
@@ -48,11 +49,12 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     entries: int
 
 
-class DiskView(msgspec.Struct, frozen=True, kw_only=True):
+class DiskView(View, frozen=True, kw_only=True):
     """What lies where, in bytes by part, and what is left.
 
-    `grown` bytes in `over_ms` since the oldest sample of the last days; `days` until the disk or the quota
-    is full at that rate, None if that is not known or it does not grow. `today`: entries since midnight UTC.
+    `grown` bytes in `over_ms` since the oldest sample of the last days; at that rate the disk or the quota is
+    `full_in_ms`, None if that is not known or it does not grow. `today`: entries since midnight UTC. `words`
+    say why nothing from outside is taken.
     """
 
     parts: dict[str, int]
@@ -62,7 +64,7 @@ class DiskView(msgspec.Struct, frozen=True, kw_only=True):
     today: int
     grown: int | None = None
     over_ms: int | None = None
-    days: float | None = None
+    full_in_ms: int | None = None
     words: str = ""
 
 
@@ -117,7 +119,7 @@ class Capacity:
             today=self._today(now),
             grown=grown,
             over_ms=over,
-            days=_days(self._left(total, free), grown, over),
+            full_in_ms=_full_in(self._left(total, free), grown, over),
             words=refused.words if refused else "",
         )
 
@@ -126,15 +128,15 @@ class Capacity:
         if free is not None and free < quotas.reserve:
             return Refused(
                 "unavailable",
-                f"Only {free:,} bytes are free where the house lies, fewer than the {quotas.reserve:,} that "
-                "stay free for its own sake (setting disk-reserve). Nothing new is recorded until some "
-                "space is freed; send it again then.",
+                f"Only {_mb(free)} are free where the house lies, less than the reserve of "
+                f"{_mb(quotas.reserve)} (setting disk-reserve). Nothing new is recorded until some space is "
+                "freed; send it again then.",
                 after=_AFTER,
             )
         if quotas.bytes and (total := sum(self._disk.sizes().values())) >= quotas.bytes:
             return Refused(
                 "unavailable",
-                f"The house has {total:,} bytes on the disk; its quota is {quotas.bytes:,} (setting "
+                f"The house has {_mb(total)} on the disk; its quota is {_mb(quotas.bytes)} (setting "
                 "quota-bytes). Nothing new is recorded until that is raised; send it again then.",
                 after=_AFTER,
             )
@@ -171,10 +173,14 @@ class Capacity:
         return max(0, min(left)) if left else None
 
 
-def _days(left: int | None, grown: int | None, over_ms: int | None) -> float | None:
+def _full_in(left: int | None, grown: int | None, over_ms: int | None) -> int | None:
     if left is None or grown is None or over_ms is None or grown <= 0:
         return None
-    return left / grown * over_ms / _DAY
+    return left * over_ms // grown
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1_000_000:,.1f} MB"
 
 
 def _key(hour: int) -> str:

@@ -9,14 +9,15 @@ from deploytrail.app.ask import Followed, Sealed
 from deploytrail.app.capacity import Capacity, DiskView
 from deploytrail.app.limits import Limits, Used
 from deploytrail.app.ports import Clock, Log
-from deploytrail.app.views import View
+from deploytrail.app.views import Moment, View
 from deploytrail.facts import times
 from deploytrail.facts.entry import read
 
 # What is recorded is signed within a second or two; unsigned for longer than this, somebody should look.
 LATE_MS: Final = 60_000
 # Warned of a full disk when it is nearer than this many days.
-SOON_DAYS: Final = 14.0
+SOON_DAYS: Final = 14
+_DAY_MS: Final = 86_400_000
 
 
 class FollowerView(View, frozen=True, kw_only=True):
@@ -30,7 +31,7 @@ class FollowerView(View, frozen=True, kw_only=True):
     behind: int
     behind_ms: int
     words: str = ""
-    since: int | None = None
+    since: Moment | None = None
 
 
 class CheckpointView(View, frozen=True, kw_only=True):
@@ -45,7 +46,7 @@ class CheckpointView(View, frozen=True, kw_only=True):
     late: bool
     signer: str
     words: str = ""
-    signed_at: int | None = None
+    signed_at: Moment | None = None
 
 
 class SenderView(View, frozen=True, kw_only=True):
@@ -71,7 +72,7 @@ class StatusView(View, frozen=True, kw_only=True):
 
     state: Literal["good", "warning", "bad"]
     reasons: list[str]
-    at: int
+    at: Moment
     size: int
     recording: bool
     followers: list[FollowerView]
@@ -179,8 +180,9 @@ class Status:
         if checkpoint.late and not checkpoint.words:
             waiting = checkpoint.waiting_ms // 1000
             warnings.append(f"The oldest entry that is not signed has waited for {waiting:,} s.")
-        if disk.days is not None and disk.days < SOON_DAYS and not disk.words:
-            warnings.append(f"At the present rate there is room for about {disk.days:.0f} days more.")
+        left = disk.full_in_ms
+        if left is not None and left < SOON_DAYS * _DAY_MS and not disk.words:
+            warnings.append(f"At the present rate the disk is full in {left // _DAY_MS} days.")
         return bad, warnings
 
 

@@ -196,7 +196,8 @@ def _guarded(
             refusal = _turned_away(caller)
             shown = not caller.known and _bearer(request.headers) is not None
             raise turned_away(request, refusal) if shown else refusal
-        if caller.known and action != "open":
+        # Telling has limits of its own, by the fact.
+        if caller.known and action not in ("open", "tell"):
             sort, sender = teller(caller)
             web.house.limits.demand("requests" if sort == "token" else "pages", sender, 1)
         if request.method in _SAFE and request.url.path.startswith("/api/"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from starlette.requests import Request
@@ -38,6 +39,47 @@ def _figures(web: Context) -> Iterator[str]:
     yield from _figure(
         "log_signed_entries", "gauge", "Entries in the newest checkpoint.", signed.size if signed else 0
     )
+    size, now = house.log.head().size, house.clock.now()
+    checkpoint, disk = house.status.checkpoint(size, now), house.capacity.view()
+    yield from _figure(
+        "checkpoint_unsigned_seconds",
+        "gauge",
+        "How long the oldest unsigned entry waits.",
+        checkpoint.waiting_ms // 1000,
+    )
+    if checkpoint.signed_at is not None:
+        age = max(0, now - checkpoint.signed_at) // 1000
+        yield from _figure("checkpoint_age_seconds", "gauge", "How long ago the newest was signed.", age)
+    followers = house.status.followers(size, now)
+    yield from _family(
+        "follower_lag_entries",
+        "gauge",
+        "Entries a follower is behind.",
+        {(("follower", each.name),): each.behind for each in followers},
+    )
+    yield from _family(
+        "follower_lag_seconds",
+        "gauge",
+        "How long the oldest entry that it has not seen waits.",
+        {(("follower", each.name),): each.behind_ms // 1000 for each in followers},
+    )
+    yield from _family(
+        "follower_stopped",
+        "gauge",
+        "1 if a follower has stopped.",
+        {(("follower", each.name),): int(bool(each.words)) for each in followers},
+    )
+    yield from _family(
+        "disk_bytes",
+        "gauge",
+        "Bytes on the disk.",
+        {(("part", name),): count for name, count in disk.parts.items()},
+    )
+    if disk.free is not None:
+        yield from _figure("disk_free_bytes", "gauge", "Bytes free where the log lies.", disk.free)
+    if disk.full_in_ms is not None:
+        seconds = disk.full_in_ms // 1000
+        yield from _figure("disk_full_seconds", "gauge", "Time until nothing more is taken.", seconds)
     yield from _figure("projected_entries", "gauge", "Entries the pages know of.", house.ask.projected())
     yield from _figure("live_streams", "gauge", "Live pages open.", web.feed.streams)
     yield from _figure(
@@ -47,6 +89,12 @@ def _figures(web: Context) -> Iterator[str]:
         (("source", name),): count for name, count in sorted(house.receiver.refused.items())
     }
     yield from _family("deliveries_refused_total", "counter", "Deliveries no live secret signed.", refused)
+    # Open to all: names of tokens are for administrators, on the status page.
+    slowed: Counter[_Labels] = Counter()
+    for (limit, sender), count in house.limits.refused.copy().items():
+        of = sender if limit.startswith("deliver") else ""
+        slowed[(("limit", limit), ("sender", of))] += count
+    yield from _family("refusals_total", "counter", "Requests beyond the limit of their sender.", slowed)
     answers: dict[_Labels, int] = {
         (("method", method), ("path", path), ("status", str(status))): count
         for (method, path, status), count in sorted(web.answers.items())

@@ -36,6 +36,7 @@ _SECTIONS: Final = {
     "Prove": "Entries as they were recorded, and their proofs.",
     "Declare": "Services and environments, and the names that sources give them.",
     "Follow": "What happens, as it happens.",
+    "Look after": "How the house itself is doing.",
     REFERENCE: "This reference itself.",
 }
 _REF: Final = "#/components/schemas/{name}"

@@ -26,6 +26,7 @@ from deploytrail.web import (
     pages,
     problems,
     signin,
+    status,
     trail,
 )
 from deploytrail.web.context import Context
@@ -75,6 +76,7 @@ def routes(settings: WebSettings) -> list[BaseRoute]:
         ),
         route("/environments", pages.environments, action="see"),
         route("/log", pages.log, action="see"),
+        route("/status", status.show, action="see"),
         route("/attention", pages.attention, action="see"),
         route("/entries/{index}", pages.entry, action="see"),
         # Signing in.
@@ -104,6 +106,7 @@ def routes(settings: WebSettings) -> list[BaseRoute]:
         route("/api/v1/environments", asked.environments, action="see"),
         route("/api/v1/environments/{environment}/changed", asked.changed, action="see"),
         route("/api/v1/people", asked.people, action="see"),
+        route("/api/v1/status", status.told, action="see"),
         route("/api/openapi.json", openapi.reference, action="see"),
         route("/api/docs", openapi.docs, action="see"),
         # The log, for anyone to verify.

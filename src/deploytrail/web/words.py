@@ -127,12 +127,14 @@ def number(count: int) -> str:
 
 
 def size(count: int) -> str:
-    """A size in bytes: 512 bytes, 9 KB, 1.4 MB."""
+    """A size in bytes: 512 bytes, 9 KB, 1.4 MB, 2.3 GB."""
     if count < 1000:
         return "1 byte" if count == 1 else f"{count} bytes"
     if count < 1_000_000:
         return f"{count // 1000} KB"
-    return f"{count / 1_000_000:.1f} MB"
+    if count < 1_000_000_000:
+        return f"{count / 1_000_000:.1f} MB"
+    return f"{count / 1_000_000_000:.1f} GB"
 
 
 def sha(text: str) -> str:
