@@ -58,7 +58,7 @@ def test_a_disk_that_runs_full_takes_nothing_from_outside_but_what_the_house_rec
     house.tell("deployment.started", deployment="1", service="s", environment="e")
     disk.left = 99 * MB
     house.clock.at += 1000
-    with pytest.raises(Refused, match="Only 99.0 MB are free") as caught:
+    with pytest.raises(Refused, match=r"Only 99\.0 MB are free") as caught:
         house.tell("deployment.started", deployment="2", service="s", environment="e")
     assert (caught.value.code, caught.value.after) == ("unavailable", 60)
     with pytest.raises(Refused, match="disk-reserve"):
