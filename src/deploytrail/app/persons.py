@@ -18,6 +18,8 @@ from deploytrail.facts.sealing import NOBODY, SealedFact, seal, to_bytes
 _CACHED: Final = 20_000
 # Drafts whose new persons are kept in one durable write.
 _TOGETHER: Final = 100
+# A person as a source names them: namespace, login, email, name.
+_Told = tuple[str, str | None, str | None, str | None]
 # A new subject: id, key, identities.
 _New = tuple[str, bytes, list[bytes]]
 
@@ -36,6 +38,8 @@ class Persons:
         self._keyring, self._vault, self._chance = keyring, vault, chance
         self._lock = threading.Lock()
         self._subjects: OrderedDict[bytes, str] = OrderedDict()
+        # Persons as they were told, all of whose identities are known to be one subject's.
+        self._told: OrderedDict[_Told, str] = OrderedDict()
         self._keys: OrderedDict[str, bytes] = OrderedDict()
         self._new: dict[str, _New] = {}
         # Erasures are rare and ids are short: all of this run are remembered.
@@ -98,6 +102,8 @@ class Persons:
             self._keys.pop(subject, None)
             for mac in [mac for mac, known in self._subjects.items() if known == subject]:
                 del self._subjects[mac]
+            for told in [told for told, known in self._told.items() if known == subject]:
+                del self._told[told]
             # Under the lock: an identity learnt in between would bring the key back.
             self._keyring.forget(subject)
 
@@ -122,6 +128,18 @@ class Persons:
     def _subject(self, person: Person, namespace: str) -> str:
         if person.id is not None:
             return person.id
+        told = (namespace, person.login, person.email, person.name)
+        subject = self._told.get(told)
+        if subject is not None:
+            self._told.move_to_end(told)
+            return subject
+        subject = self._found(person, namespace)
+        if not self._new:
+            self._told[told] = subject
+            self._trim()
+        return subject
+
+    def _found(self, person: Person, namespace: str) -> str:
         macs = self.identities(person, namespace)
         known = {mac: subject for mac in macs if (subject := self._known(mac)) is not None}
         subject = next((known[mac] for mac in macs if mac in known), None)
@@ -188,6 +206,8 @@ class Persons:
             self._subjects.popitem(last=False)
         while not self._new and len(self._keys) > _CACHED:
             self._keys.popitem(last=False)
+        while len(self._told) > _CACHED:
+            self._told.popitem(last=False)
 
     def _key(self, subject: str) -> bytes | None:
         key = self._keys.get(subject)

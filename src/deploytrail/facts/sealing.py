@@ -70,7 +70,7 @@ def seal(draft: Draft, subject_of: SubjectOf, random: Random) -> SealedFact:
     }
     owner = NOBODY
     if draft.actor is not None and draft.actor.named():
-        envelope["actor"] = work.person(msgspec.to_builtins(draft.actor), "actor")
+        envelope["actor"] = work.person(draft.actor, "actor")
         owner = envelope["actor"]["id"]
     if draft.id is not None:
         envelope["id"] = normal(draft.id)
@@ -152,15 +152,18 @@ class _Sealing:
         self.disclosures.setdefault(owner, {})[path] = (salt, value)
         return {"c": b64encode(commitment(salt, path, value)).decode()}
 
-    def person(self, raw: dict[str, Any], path: str) -> dict[str, Any]:
-        subject = self.subject_of(msgspec.convert(raw, Person))
+    def person(self, person: Person, path: str) -> dict[str, Any]:
+        subject = self.subject_of(person)
         named: dict[str, Any] = {"id": subject}
-        if raw.get("bot"):
+        if person.bot:
             named["bot"] = True
         for field in _PERSON_FIELDS:
-            if raw.get(field):
-                named[field] = self.sealed(raw[field], f"{path}.{field}", subject)
+            if value := getattr(person, field):
+                named[field] = self.sealed(value, f"{path}.{field}", subject)
         return named
+
+    def told(self, raw: dict[str, Any], path: str) -> dict[str, Any]:
+        return self.person(msgspec.convert(raw, Person), path)
 
     def ref(self, value: str, path: str, owner: str) -> Any:
         if value.removeprefix("refs/heads/") in self.clear_refs:
@@ -173,9 +176,9 @@ class _Sealing:
             raw = data.pop(name, None)
             if isinstance(raw, list):
                 if named := [one for one in raw if _named(one)]:
-                    data[name] = [self.person(one, f"{path}.{name}.{i}") for i, one in enumerate(named)]
+                    data[name] = [self.told(one, f"{path}.{name}.{i}") for i, one in enumerate(named)]
             elif raw and _named(raw):
-                data[name] = self.person(raw, f"{path}.{name}")
+                data[name] = self.told(raw, f"{path}.{name}")
         first = next((data[n] for n in plan.owners if n in data), None)
         owner = first["id"] if first else owner
         for name, value in data.items():

@@ -10,6 +10,7 @@ import hashlib
 from typing import Any, Final
 
 MAX_SUBJECTS: Final = 32
+_NESTED: Final = (dict, list)
 
 # Field of `data` (or of an object in a list there) to the prefix of its subject key, in order of importance.
 FIELDS: Final = (
@@ -29,7 +30,6 @@ FIELDS: Final = (
     ("session", "session"),
 )
 _LISTS: Final = ("commits", "running")
-_NESTED: Final = (dict, list)
 
 
 def subject_keys(envelope: dict[str, Any]) -> tuple[str, ...]:
@@ -63,17 +63,24 @@ def _from_fields(data: dict[str, Any], keys: dict[str, None]) -> None:
             keys[f"{prefix}:{value}"] = None
 
 
-def _from_persons(value: Any, keys: dict[str, None]) -> None:
+def _from_persons(value: dict[str, Any], keys: dict[str, None]) -> None:
     """Every person of the entry, in the order of the canonical bytes (names sorted)."""
-    if isinstance(value, dict):
-        subject = value.get("id")
-        if isinstance(subject, str) and subject.startswith("s_"):
-            keys[f"actor:{subject}"] = None
-        for name in sorted(value):
-            inner = value[name]
-            if isinstance(inner, _NESTED):
-                _from_persons(inner, keys)
-    elif isinstance(value, list):
+    subject = value.get("id")
+    if isinstance(subject, str) and subject.startswith("s_"):
+        keys[f"actor:{subject}"] = None
+    # Most objects of an entry are sealed fields: they are left out before anything is sorted.
+    nested = [name for name, inner in value.items() if type(inner) in _NESTED and not _sealed(inner)]
+    for name in sorted(nested):
+        _from_nested(value[name], keys)
+
+
+def _from_nested(value: Any, keys: dict[str, None]) -> None:
+    if type(value) is dict:
+        _from_persons(value, keys)
+    elif type(value) is list:
         for inner in value:
-            if isinstance(inner, _NESTED):
-                _from_persons(inner, keys)
+            _from_nested(inner, keys)
+
+
+def _sealed(value: Any) -> bool:
+    return len(value) == 1 and type(value) is dict and type(value.get("c")) is str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from deploytrail.errors import Refused
@@ -11,6 +12,7 @@ from deploytrail.errors import Refused
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _BARE_EPOCH: Final = datetime(1970, 1, 1)
 _DAY_MS: Final = 86_400_000
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _SHAPE: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 # The years that every database and language we meet can hold.
 MIN_MS: Final = -62_135_596_800_000
@@ -36,7 +38,7 @@ def parse(text: str) -> int:
         moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise Refused("bad-input", "A time must name a day and hour that exist.") from None
-    ms = (moment - _EPOCH) // timedelta(milliseconds=1)
+    ms = (moment - _EPOCH) // _MILLISECOND
     if leap:
         ms += 1000
         # RFC 3339, section 5.7: only the last second of a UTC day can be one.
@@ -45,6 +47,8 @@ def parse(text: str) -> int:
     return ms
 
 
+# What is told together was received together.
+@lru_cache(maxsize=1024)
 def text(ms: int) -> str:
     """The canonical spelling of a time: UTC, with milliseconds only when there are any."""
     if not MIN_MS <= ms <= MAX_MS:
