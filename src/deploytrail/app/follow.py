@@ -19,7 +19,7 @@ from deploytrail.app.ports import Clock, Derived, Log, Row
 from deploytrail.errors import Refused
 from deploytrail.facts.entry import read
 from deploytrail.projections.registry import TABLES as FOLDED
-from deploytrail.projections.registry import fold_all, versions
+from deploytrail.projections.registry import fold_all, foresee_all, versions
 from deploytrail.projections.tables import Rows, Table
 
 NAME: Final = "projections"
@@ -58,8 +58,10 @@ class FollowerState(msgspec.Struct, frozen=True, kw_only=True):
 def fold_batch(derived: Derived, entries: Sequence[Row]) -> None:
     """Fold entries that follow one another into `derived`, in one unit of work with its cursor."""
     rows: Rows = derived.begin()
-    for row in entries:
-        fold_all(row.index, read(row.body), rows)
+    facts = [read(row.body) for row in entries]
+    foresee_all(facts, rows)
+    for row, fact in zip(entries, facts, strict=True):
+        fold_all(row.index, fact, rows)
     rows.put(FOLLOWING, Following("versions", versions()))
     rows.put(FOLLOWING, Following("leaf", entries[-1].leaf.hex()))
     derived.commit(rows, entries[-1].index + 1)

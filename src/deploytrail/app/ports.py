@@ -439,7 +439,10 @@ class InspectedDerived(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def damage(self) -> list[str]:
-        """What the database itself finds wrong with its file, or that it was made for other tables."""
+        """What the database itself finds wrong with its file."""
+
+    def ours(self) -> bool:
+        """Whether it was made for these tables; what was not is never read, but made anew."""
 
     def cursor_rows(self) -> list[tuple[Any, ...]]:
         """(id, cursor) of every cursor row."""

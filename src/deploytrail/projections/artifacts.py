@@ -11,7 +11,7 @@ from deploytrail.projections.reading import moment, person, repository, sha, tex
 from deploytrail.projections.tables import Rows, Table
 
 
-class Artifact(msgspec.Struct, frozen=True):
+class Artifact(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """One digest, as it was told first; `at` in UTC milliseconds. `actor` is a subject id."""
 
     digest: str

@@ -11,7 +11,7 @@ from deploytrail.projections.reading import milliseconds, text, whole
 from deploytrail.projections.tables import Rows, Table
 
 
-class SetAside(msgspec.Struct, frozen=True):
+class SetAside(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """One delivery that was kept but not read; `size` in bytes, `received_at` in UTC milliseconds."""
 
     index: int
@@ -23,7 +23,7 @@ class SetAside(msgspec.Struct, frozen=True):
     delivery_id: str | None = None
 
 
-class Aside(msgspec.Struct, frozen=True):
+class Aside(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """Which entry set the delivery of this commitment aside."""
 
     commitment: str

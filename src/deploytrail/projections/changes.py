@@ -14,7 +14,7 @@ from deploytrail.projections.words import verdict
 MAX_REVIEWERS: Final = 50
 
 
-class Review(msgspec.Struct, frozen=True):
+class Review(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """The last word of one reviewer: when, in which entry, on which commit."""
 
     reviewer: str
@@ -24,7 +24,7 @@ class Review(msgspec.Struct, frozen=True):
     sha: str | None = None
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A change. `titled` is the entry that holds its newest title; `state` is open, merged or abandoned.
 
     `commits` is how many it had when it was merged; `sha` what it was merged as, `head` its last own commit.

@@ -13,7 +13,7 @@ from deploytrail.projections.tables import Rows, Table
 from deploytrail.projections.words import outcome
 
 
-class Check(msgspec.Struct, frozen=True):
+class Check(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """One check on one commit. `family` is check, build, test or job: two things may share a name."""
 
     repository: str

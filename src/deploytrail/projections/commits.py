@@ -24,7 +24,7 @@ MAX_CHILDREN: Final = 64
 MAX_RAISED: Final = 5_000
 
 
-class Commit(msgspec.Struct, frozen=True):
+class Commit(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A commit by repository and full name. `parents` is None when nobody told them.
 
     The texts about it open from entry `index` under `path` ("data.commits.3"). `change` is the number of the
@@ -50,7 +50,7 @@ class Commit(msgspec.Struct, frozen=True):
     change: int | None = None
 
 
-class Arrival(msgspec.Struct, frozen=True):
+class Arrival(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """What one push brought: the commits that are in `after` and not in `before`, once all parts are here.
 
     `shas` lists them by part; `parts` is 0 for a push that is too long to be followed.
@@ -69,7 +69,7 @@ class Arrival(msgspec.Struct, frozen=True):
         return len(self.shas) == self.parts > 0 and any(self.after in some for some in self.shas.values())
 
 
-class Heard(msgspec.Struct, frozen=True):
+class Heard(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A repository, also by its name without host, under the name that was heard last; whether it pushes.
 
     `disordered`: more commits were told out of order than could be put right, so orders decide nothing.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
 
 from deploytrail.facts.entry import Entry
-from deploytrail.projections.join import Side, same_commit
+from deploytrail.projections.join import SHORTEST_SHA, Side, same_commit
 from deploytrail.projections.reading import (
     MAX_COMMITS,
     items,
@@ -27,7 +29,7 @@ _STRENGTH: Final = ("signed", "authenticated", "asserted", "unknown")
 _WORST: Final = ("failed", "cancelled")
 
 
-class Report(msgspec.Struct, frozen=True, omit_defaults=True):
+class Report(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """What one source told about one deployment, by the name it gave; `first` and `last` are entries.
 
     `finished` is the entry that ended it, `url` the one that holds the newest sealed URL. Times are UTC
@@ -60,7 +62,7 @@ class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     url: int | None = None
 
 
-class Deployment(msgspec.Struct, frozen=True):
+class Deployment(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """One attempt, from all its reports. `key` is the first entry of the report that founded it, as text.
 
     `position` and `index` order successes: when it ended (else its last news), and the entry that says so.
@@ -102,32 +104,26 @@ class Deployment(msgspec.Struct, frozen=True):
         return self.position, self.index
 
 
-class ToldName(msgspec.Struct, frozen=True):
-    """The reports that sources told under one deployment name: (source, first entry)."""
-
-    environment: str
-    service: str
-    name: str
-    reports: list[tuple[str, int]]
-
-
-class Joined(msgspec.Struct, frozen=True):
+class Joined(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A report, by its first entry as text, that is part of a deployment with another key."""
 
     report: str
     deployment: str
 
 
-class Candidate(msgspec.Struct, frozen=True):
-    """The newest reports that named a digest or a commit here, by first entry, oldest first."""
+class Known(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """What a place knows by one name of a deployment, digest, commit or version; `key` as `known_key` has it.
 
-    environment: str
-    service: str
-    what: str
-    reports: list[int]
+    `reports` are those that said it, as (source, first entry), oldest first; `ran` the earliest successes of
+    it, as (ended at, entry, deployment). Two things may share a key: whoever follows it looks again.
+    """
+
+    key: int
+    reports: list[tuple[str, int]] = []
+    ran: list[tuple[int, int, str]] = []
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """One more entry of a report's timeline, after the first."""
 
     report: int
@@ -140,11 +136,38 @@ DEPLOYMENTS: Final = Table(
     ("key",),
     (("position", "index"), ("service", "environment", "position", "index")),
 )
-# Names come first in the key: sources count them up, so that new rows lie side by side.
-TOLD_NAMES: Final = Table("told_name", ToldName, ("name", "environment", "service"))
 JOINED: Final = Table("joined", Joined, ("report",))
-CANDIDATES: Final = Table("candidate", Candidate, ("environment", "service", "what"))
+# One table for all that is looked up by what was said, under short keys: random keys cost a page each.
+KNOWN: Final = Table("known", Known, ("key",))
 STEPS: Final = Table("step", Step, ("report", "index"))
+
+
+# The same fact asks for its keys several times.
+@lru_cache(maxsize=8192)
+def known_key(environment: str, service: str, what: str) -> int:
+    """Where a place keeps what it knows by `what`: eight bytes of a hash, as a signed integer."""
+    told = "\0".join((environment, service, what)).encode()
+    return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "big", signed=True)
+
+
+def by_name(name: str) -> str:
+    """What a deployment's told name is known by."""
+    return f"name:{name}"
+
+
+def by_digest(digest: str) -> str:
+    """What an artifact is known by."""
+    return f"artifact:{digest}"
+
+
+def by_commit(name: str) -> str:
+    """What a commit is known by: as much of its name as the shortest that agrees with it."""
+    return f"commit:{name[:SHORTEST_SHA]}"
+
+
+def by_version(version: str) -> str:
+    """What a version is known by."""
+    return f"version:{version}"
 
 
 def begun(index: int, entry: Entry, name: str, at: int) -> Report:

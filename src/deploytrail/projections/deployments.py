@@ -5,6 +5,7 @@ Each report keeps its own state inside its deployment's row, so that joining and
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
@@ -12,25 +13,28 @@ import msgspec
 from deploytrail.facts.entry import Entry
 from deploytrail.projections import names
 from deploytrail.projections.deployment_rows import (
-    CANDIDATES,
     DEPLOYMENTS,
     JOINED,
+    KNOWN,
     STEPS,
-    TOLD_NAMES,
-    Candidate,
     Deployment,
     Joined,
+    Known,
     Report,
     Step,
-    ToldName,
     begun,
+    by_commit,
+    by_digest,
+    by_name,
+    by_version,
     extended,
+    known_key,
     side,
     summed,
 )
 from deploytrail.projections.environments import settle
-from deploytrail.projections.join import SHORTEST_SHA, distance, join
-from deploytrail.projections.reading import moment, text, whole
+from deploytrail.projections.join import distance, join
+from deploytrail.projections.reading import items, moment, sha, text, whole
 from deploytrail.projections.tables import Readable, Rows, Table
 
 _KINDS: Final = frozenset({"deployment.started", "deployment.step", "deployment.finished"})
@@ -44,8 +48,13 @@ class Deployments:
     """The projection of deployments."""
 
     name = "deployments"
-    version = 1
-    tables: tuple[Table[Any], ...] = (DEPLOYMENTS, TOLD_NAMES, JOINED, CANDIDATES, STEPS)
+    version = 2
+    tables: tuple[Table[Any], ...] = (DEPLOYMENTS, KNOWN, JOINED, STEPS)
+
+    def foresee(self, entries: Iterable[Entry], rows: Rows) -> None:
+        """Everything that reports are known by, most of which is new, is looked up at once."""
+        keys = [key for entry in entries if entry.kind in _KINDS for key in _keys(entry, rows)]
+        rows.foresee(KNOWN, [(key,) for key in keys])
 
     def fold(self, index: int, entry: Entry, rows: Rows) -> None:
         """Take in a report, a job of one, or the separation of one."""
@@ -68,8 +77,28 @@ def report_of(entry: Entry, service: str | None, environment: str | None, rows: 
     name = text(entry.data, "deployment")
     if service is None or environment is None or name is None:
         return None
-    told = rows.get(TOLD_NAMES, name, environment, service)
-    return next((first for source, first in told.reports if source == entry.source), None) if told else None
+    told = rows.get(KNOWN, known_key(environment, service, by_name(name)))
+    return _first(told, entry.source) if told else None
+
+
+def _keys(entry: Entry, rows: Rows) -> list[int]:
+    """What a fold of this report is going to look up."""
+    service, environment = names.place_of(entry, rows)
+    data = entry.data
+    if service is None or environment is None:
+        return []
+    whats = [by_name(text(data, "deployment") or "")]
+    if digest := text(data, "artifact"):
+        whats.append(by_digest(digest))
+    if version := text(data, "version"):
+        whats.append(by_version(version))
+    whats += {by_commit(name) for item in items(data, "commits") if (name := sha(item, "sha"))}
+    return [known_key(environment, service, what) for what in whats]
+
+
+def _first(told: Known, source: str) -> int | None:
+    """The report of a source, by its first entry."""
+    return next((first for teller, first in told.reports if teller == source), None)
 
 
 def _report(index: int, entry: Entry, rows: Rows) -> None:
@@ -77,20 +106,20 @@ def _report(index: int, entry: Entry, rows: Rows) -> None:
     name = text(entry.data, "deployment")
     if service is None or environment is None or name is None:
         return
-    told = rows.get(TOLD_NAMES, name, environment, service) or ToldName(environment, service, name, [])
-    first = next((first for source, first in told.reports if source == entry.source), None)
+    key = known_key(environment, service, by_name(name))
+    told = rows.get(KNOWN, key) or Known(key)
+    first = _first(told, entry.source)
     before = rows.get(DEPLOYMENTS, home(first, rows)) if first is not None else None
-    old = next((r for r in before.reports if r.first == first), None) if before else None
+    old = next((r for r in before.reports if (r.first, r.name) == (first, name)), None) if before else None
+    if old is None:
+        before = None
     at = moment(entry)
     new = extended(old or begun(index, entry, name, at), index, entry, at)
     if index != new.first:
         rows.put(STEPS, Step(new.first, index))
     if old is None:
-        reports = [pair for pair in told.reports if pair[0] != entry.source]
-        rows.put(
-            TOLD_NAMES,
-            ToldName(environment, service, name, [*reports, (entry.source, new.first)][-_REPORTS:]),
-        )
+        others_told = [pair for pair in told.reports if pair[0] != entry.source]
+        rows.put(KNOWN, Known(key, [*others_told, (entry.source, new.first)][-_REPORTS:], told.ran))
     if before is not None:
         # A declaration since then may have moved it.
         service, environment = before.service, before.environment
@@ -103,32 +132,35 @@ def _report(index: int, entry: Entry, rows: Rows) -> None:
             return
     _offer(gained, new, service, environment, rows)
     others = [new if r.first == new.first else r for r in before.reports] if before else [new]
-    key = before.key if before else str(new.first)
-    settle(before, summed(key, service, environment, others), rows)
+    settle(before, summed(before.key if before else str(new.first), service, environment, others), rows)
 
 
 def _known(report: Report) -> set[str]:
     """What a report says that others may say too."""
-    found = {f"commit:{name[:SHORTEST_SHA]}" for _, name in report.commits}
-    return found | {f"digest:{report.artifact}"} if report.artifact else found
+    found = {by_commit(name) for _, name in report.commits}
+    if report.artifact:
+        found.add(by_digest(report.artifact))
+    return found
 
 
 def _offer(gained: set[str], report: Report, service: str, environment: str, rows: Rows) -> None:
     """Let later reports find this one."""
     for what in sorted(gained):
-        known = rows.get(CANDIDATES, environment, service, what)
-        reports = [first for first in (known.reports if known else ()) if first != report.first]
-        rows.put(CANDIDATES, Candidate(environment, service, what, [*reports, report.first][-_CANDIDATES:]))
+        key = known_key(environment, service, what)
+        known = rows.get(KNOWN, key) or Known(key)
+        others = [pair for pair in known.reports if pair[1] != report.first]
+        mine = (report.source, report.first)
+        rows.put(KNOWN, Known(key, [*others, mine][-_CANDIDATES:], known.ran))
 
 
 def _home_for(
-    report: Report, service: str, environment: str, told: ToldName, rows: Rows
+    report: Report, service: str, environment: str, told: Known, rows: Rows
 ) -> tuple[Deployment, str] | None:
     """The deployment that a report is about, and why: of several the nearest in time, then the oldest."""
     looked = {first for _, first in told.reports}
     for what in sorted(_known(report)):
-        known = rows.get(CANDIDATES, environment, service, what)
-        looked.update(known.reports if known else ())
+        known = rows.get(KNOWN, known_key(environment, service, what))
+        looked.update(first for _, first in (known.reports if known else ()))
     looked.discard(report.first)
     if not looked:
         return None

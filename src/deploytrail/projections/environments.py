@@ -14,7 +14,18 @@ import msgspec
 
 from deploytrail.facts.entry import Entry
 from deploytrail.projections import names
-from deploytrail.projections.deployment_rows import DEPLOYMENTS, Deployment, identity, same
+from deploytrail.projections.deployment_rows import (
+    DEPLOYMENTS,
+    KNOWN,
+    Deployment,
+    Known,
+    by_commit,
+    by_digest,
+    by_version,
+    identity,
+    known_key,
+    same,
+)
 from deploytrail.projections.reading import moment, text
 from deploytrail.projections.tables import Rows, Table
 
@@ -30,7 +41,7 @@ MEMBERS: Final = 500
 EVERYWHERE: Final = ""
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A service in an environment: what runs there, the newest attempt, and the last successes in order.
 
     `ran` is (ended at, entry, deployment), oldest first. `since` is when the current one ended, in UTC ms.
@@ -57,16 +68,7 @@ class Place(msgspec.Struct, frozen=True):
     ran: list[tuple[int, int, str]] = []
 
 
-class Earlier(msgspec.Struct, frozen=True):
-    """The earliest successes of one version, commit or digest in a place."""
-
-    environment: str
-    service: str
-    what: str
-    ran: list[tuple[int, int, str]] = []
-
-
-class Members(msgspec.Struct, frozen=True):
+class Members(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """The services that were ever seen in an environment."""
 
     environment: str
@@ -74,7 +76,6 @@ class Members(msgspec.Struct, frozen=True):
 
 
 PLACES: Final = Table("place", Place, ("environment", "service"))
-EARLIER: Final = Table("earlier", Earlier, ("environment", "service", "what"))
 MEMBER_LISTS: Final = Table("members", Members, ("environment",))
 
 
@@ -104,8 +105,8 @@ class Environments:
     """The projection of places: removals, and the late declarations that bring two names together."""
 
     name = "environments"
-    version = 1
-    tables: tuple[Table[Any], ...] = (PLACES, EARLIER, MEMBER_LISTS)
+    version = 2
+    tables: tuple[Table[Any], ...] = (PLACES, MEMBER_LISTS)
 
     def fold(self, index: int, entry: Entry, rows: Rows) -> None:
         """Take in a removal or a declaration. Deployments come through `settle`."""
@@ -275,41 +276,46 @@ def _type(row: Deployment, previous: Deployment | None, rows: Rows) -> str:
 
 def _ran_earlier(row: Deployment, rows: Rows) -> bool:
     for what in _whats(row):
-        earlier = rows.get(EARLIER, row.environment, row.service, what)
-        for at, index, key in earlier.ran if earlier else ():
+        known = rows.get(KNOWN, what)
+        for at, index, key in known.ran if known else ():
             other = _row(key, rows) if (at, index) < row.place and key != row.key else None
             if other and same(row, other):
                 return True
     return False
 
 
-def _whats(row: Deployment) -> list[str]:
+def _whats(row: Deployment) -> list[int]:
+    """Where the place keeps what it knows by the digest, commit and version of a deployment."""
     found = []
     if row.artifact:
-        found.append(f"artifact:{row.artifact}")
+        found.append(by_digest(row.artifact))
     if row.sha:
-        found.append(f"commit:{row.sha}")
+        found.append(by_commit(row.sha))
     if row.version and row.version != row.sha:
-        found.append(f"version:{row.version}")
-    return found
+        found.append(by_version(row.version))
+    return [known_key(row.environment, row.service, what) for what in found]
 
 
 def _remember(row: Deployment, rows: Rows) -> None:
-    for what in _whats(row):
-        earlier = rows.get(EARLIER, row.environment, row.service, what)
-        ran = sorted([*(earlier.ran if earlier else ()), (*row.place, row.key)])[:EARLIEST]
-        if earlier is None or ran != earlier.ran:
-            rows.put(EARLIER, Earlier(row.environment, row.service, what, ran))
+    for key in _whats(row):
+        known = rows.get(KNOWN, key) or Known(key)
+        ran = sorted([*known.ran, (*row.place, row.key)])[:EARLIEST]
+        if ran != known.ran:
+            rows.put(KNOWN, Known(key, known.reports, ran))
 
 
 def _forget(row: Deployment, rows: Rows) -> None:
-    for what in _whats(row):
-        earlier = rows.get(EARLIER, row.environment, row.service, what)
-        left = [spot for spot in (earlier.ran if earlier else ()) if spot[2] != row.key]
-        if left:
-            rows.put(EARLIER, Earlier(row.environment, row.service, what, left))
-        else:
-            rows.drop(EARLIER, row.environment, row.service, what)
+    for key in _whats(row):
+        known = rows.get(KNOWN, key)
+        if known is not None:
+            _keep(Known(key, known.reports, [spot for spot in known.ran if spot[2] != row.key]), rows)
+
+
+def _keep(known: Known, rows: Rows) -> None:
+    if known.reports or known.ran:
+        rows.put(KNOWN, known)
+    else:
+        rows.drop(KNOWN, known.key)
 
 
 # Removals and late declarations.

@@ -19,7 +19,7 @@ from deploytrail.projections.tables import Readable, Rows, Table
 MAX_NAMES: Final = 200
 
 
-class DeclaredService(msgspec.Struct, frozen=True):
+class DeclaredService(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A service as it was declared last, by the entry at `index`."""
 
     service: str
@@ -30,7 +30,7 @@ class DeclaredService(msgspec.Struct, frozen=True):
     owner: str | None = None
 
 
-class DeclaredEnvironment(msgspec.Struct, frozen=True):
+class DeclaredEnvironment(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """An environment as it was declared last; `type` is its class."""
 
     environment: str
@@ -40,7 +40,7 @@ class DeclaredEnvironment(msgspec.Struct, frozen=True):
     rank: int | None = None
 
 
-class Name(msgspec.Struct, frozen=True):
+class Name(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """What a told name means. `own`: it is the declared name itself, which no alias takes away."""
 
     sort: str
@@ -49,7 +49,7 @@ class Name(msgspec.Struct, frozen=True):
     own: bool = False
 
 
-class Repository(msgspec.Struct, frozen=True):
+class Repository(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """The declared services that live in a repository."""
 
     repository: str

@@ -14,7 +14,7 @@ from deploytrail.projections.reading import persons, text
 from deploytrail.projections.tables import Rows, Table
 
 
-class Person(msgspec.Struct, frozen=True):
+class Person(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A data subject. `named` is the newest entry that seals the best there is to show of them: a name, else
     a login, else an address, as `known_by` says; None once erased.
     """

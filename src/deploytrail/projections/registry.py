@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from deploytrail.facts.entry import Entry
@@ -14,9 +15,10 @@ from deploytrail.projections.deployments import Deployments
 from deploytrail.projections.environments import Environments
 from deploytrail.projections.names import Names
 from deploytrail.projections.people import People
-from deploytrail.projections.tables import Projection, Rows, Table
+from deploytrail.projections.tables import Foreseeing, Projection, Rows, Table
 from deploytrail.projections.trail import Trail
 
+_DEPLOYMENTS: Final = Deployments()
 PROJECTIONS: Final[tuple[Projection, ...]] = (
     Names(),
     People(),
@@ -24,7 +26,7 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     Changes(),
     Checks(),
     Artifacts(),
-    Deployments(),
+    _DEPLOYMENTS,
     Environments(),
     Trail(),
     Attention(),
@@ -32,6 +34,16 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
 TABLES: Final[tuple[Table[Any], ...]] = tuple(
     table for projection in PROJECTIONS for table in projection.tables
 )
+
+
+# Those with many rows that are looked up for the first time.
+FORESEEING: Final[tuple[Foreseeing, ...]] = (_DEPLOYMENTS,)
+
+
+def foresee_all(entries: Sequence[Entry], rows: Rows) -> None:
+    """Let `rows` get at once what folding these entries is going to read."""
+    for projection in FORESEEING:
+        projection.foresee(entries, rows)
 
 
 def fold_all(index: int, entry: Entry, rows: Rows) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -54,11 +54,21 @@ class Readable(Protocol):
 class Rows(Readable, Protocol):
     """The rows that a fold may read and write: what is put is seen by the next get."""
 
+    def foresee(self, table: Table[R], keys: Sequence[tuple[Any, ...]]) -> None:
+        """Say which rows are going to be read: it changes nothing but saves many single questions."""
+
     def put(self, table: Table[R], row: R) -> None:
         """Insert or replace."""
 
     def drop(self, table: Table[R], *key: str | int) -> None:
         """Delete, if it is there."""
+
+
+class Foreseeing(Protocol):
+    """A projection that knows what it is going to read."""
+
+    def foresee(self, entries: Iterable[Entry], rows: Rows) -> None:
+        """Tell `rows` what folding these entries is going to read, as far as that is known and worth it."""
 
 
 class Projection(Protocol):

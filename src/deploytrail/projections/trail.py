@@ -19,7 +19,7 @@ _ROUGHLY: Final = 64
 LISTS: Final = ("service", "environment", "actor", "kind")
 
 
-class TrailEntry(msgspec.Struct, frozen=True):
+class TrailEntry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """What the filters ask by. `report` is the first entry of the deployment's report it belongs to."""
 
     index: int
@@ -32,7 +32,7 @@ class TrailEntry(msgspec.Struct, frozen=True):
     report: int | None = None
 
 
-class Option(msgspec.Struct, frozen=True):
+class Option(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A name that a filter offers, and about the newest entry that has it."""
 
     sort: str

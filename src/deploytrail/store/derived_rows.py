@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
@@ -15,65 +16,84 @@ _PLAIN: Final = (int, str, bool)
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One column: `sort` is int, str, bool, or json for everything else, which is kept as JSON text."""
+    """One column: `sort` is int, str or bool, or bytes for the row itself."""
 
     name: str
     sort: str
     nullable: bool
 
 
+# Holds the whole row; the columns before it only find it.
+ROW: Final = Column("row", "bytes", nullable=False)
+
+
 def columns_of(table: Table[Any]) -> tuple[Column, ...]:
-    """The columns of a table, in the order of its row's fields."""
+    """The columns of a table: its key, what its indexes are asked by, then the row itself."""
     hints = get_type_hints(table.row)
-    return tuple(_column(name, hints[name]) for name in table.row.__struct_fields__)
+    names = dict.fromkeys([*table.key, *(name for columns in table.indexes for name in columns)])
+    return (*(_column(name, hints[name]) for name in names), ROW)
+
+
+def shape_of(table: Table[Any]) -> str:
+    """The fields of a table's rows in words. Rows that were kept under other words cannot be read."""
+    hints = get_type_hints(table.row)
+    return f"{table.name}: " + ", ".join(f"{name} {hints[name]}" for name in table.row.__struct_fields__)
 
 
 def _column(name: str, hint: Any) -> Column:
     arms = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    nullable = type(None) in arms
-    kinds = [arm for arm in arms if arm is not type(None)]
-    plain = kinds[0] if len(kinds) == 1 and kinds[0] in _PLAIN else None
-    return Column(name, plain.__name__ if plain else "json", nullable)
+    [plain] = [arm for arm in arms if arm is not type(None)]
+    if plain not in _PLAIN:
+        raise TypeError(f"{name} is {hint}; rows are found by whole numbers, texts and truth only")
+    return Column(name, plain.__name__, type(None) in arms)
 
 
 class Codec:
-    """Rows of one table to the values of its columns, and back."""
+    """Rows of one table to the values of its columns, and back. The row itself is MessagePack."""
 
     def __init__(self, table: Table[Any]) -> None:
         self.columns = columns_of(table)
-        self._row = table.row
-        self._names = tuple(column.name for column in self.columns)
-        hints = get_type_hints(table.row)
-        self._json = [
-            (place, msgspec.json.Decoder(hints[column.name]))
-            for place, column in enumerate(self.columns)
-            if column.sort == "json"
-        ]
-        self._bools = [place for place, column in enumerate(self.columns) if column.sort == "bool"]
-        self._encode = msgspec.json.Encoder(order="deterministic").encode
+        self._found_by = attrgetter(*(column.name for column in self.columns[:-1]))
+        self._single = len(self.columns) == 2
+        self._encode = msgspec.msgpack.Encoder(order="deterministic").encode
+        self._decode = msgspec.msgpack.Decoder(table.row).decode
 
     def values(self, row: Any) -> tuple[Any, ...]:
         """The values of a row, as columns take them."""
-        values = [getattr(row, name) for name in self._names]
-        for place, _ in self._json:
-            if values[place] is not None:
-                values[place] = self._encode(values[place]).decode()
-        return tuple(values)
+        found, data = self._found_by(row), self._encode(row)
+        return (found, data) if self._single else (*found, data)
 
-    def row(self, values: Iterable[Any]) -> Any:
-        """The row of a column's values."""
-        found = list(values)
-        for place, decoder in self._json:
-            if found[place] is not None:
-                found[place] = decoder.decode(found[place])
-        for place in self._bools:
-            if found[place] is not None:
-                found[place] = bool(found[place])
-        return self._row(**dict(zip(self._names, found, strict=True)))
+    def row(self, data: bytes) -> Any:
+        """The row of its last column's value."""
+        return self._decode(data)
 
 
-# A row by table and key as committed.
+UNSEEN: Final = object()
+
+
+class Recent:
+    """About the last `most` to twice as many rows of one table that were seen, None where there is none."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._young: dict[tuple[Any, ...], Any] = {}
+        self._old: dict[tuple[Any, ...], Any] = {}
+
+    def find(self, key: tuple[Any, ...]) -> Any:
+        """The row with this key, None for one that is known not to be there; UNSEEN if nothing is known."""
+        found = self._young.get(key, UNSEEN)
+        return self._old.get(key, UNSEEN) if found is UNSEEN else found
+
+    def update(self, seen: Mapping[tuple[Any, ...], Any]) -> None:
+        """Take in what was seen; what was not seen again for long goes."""
+        self._young.update(seen)
+        if len(self._young) > self._most:
+            self._old, self._young = self._young, {}
+
+
+# A row by table and key as committed, and many of them: those that there are.
 Load = Callable[[Table[Any], tuple[Any, ...]], Any]
+LoadMany = Callable[[Table[Any], Sequence[tuple[Any, ...]]], Mapping[tuple[Any, ...], Any]]
 
 
 class Work:
@@ -83,8 +103,8 @@ class Work:
     the keys that are to be written.
     """
 
-    def __init__(self, load: Load) -> None:
-        self._load = load
+    def __init__(self, load: Load, load_many: LoadMany | None = None) -> None:
+        self._load, self._load_many = load, load_many
         self.seen: dict[str, dict[tuple[Any, ...], Any]] = {}
         self.changed: dict[str, dict[tuple[Any, ...], None]] = {}
 
@@ -96,6 +116,15 @@ class Work:
             found = self._load(table, key)
             self.seen.setdefault(table.name, {})[key] = found
         return found
+
+    def foresee(self, table: Table[R], keys: Sequence[tuple[Any, ...]]) -> None:
+        """Get rows that are going to be read, all at once."""
+        if self._load_many is None:
+            return
+        seen = self.seen.setdefault(table.name, {})
+        wanted = sorted({key for key in keys if key not in seen})
+        found = self._load_many(table, wanted)
+        seen.update((key, found.get(key)) for key in wanted)
 
     def put(self, table: Table[R], row: R) -> None:
         """Insert or replace."""

@@ -10,13 +10,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from deploytrail.projections.tables import R, Rows, Table
-from deploytrail.store.derived_rows import Codec, Column, Digest, Work, demand_served
+from deploytrail.store.derived_rows import (
+    UNSEEN,
+    Codec,
+    Column,
+    Digest,
+    Recent,
+    Work,
+    columns_of,
+    demand_served,
+    shape_of,
+)
 from deploytrail.store.made_again import MadeAgain
 
 # Above every character, for the end of a range of texts that share a start.
@@ -49,7 +60,7 @@ class SqlDerived(MadeAgain):
             return int(connection.execute("SELECT cursor FROM derivation").fetchone()[0])
 
     def begin(self) -> Work:
-        return Work(self._load)
+        return Work(self._load, self._load_many)
 
     def commit(self, rows: Rows, cursor: int) -> None:
         assert isinstance(rows, Work)
@@ -68,7 +79,7 @@ class SqlDerived(MadeAgain):
         sql = self._sql[table.name]
         with self._reading() as connection:
             found = connection.execute(sql.get, key).fetchone()
-        return None if found is None else sql.codec.row(found)
+        return None if found is None else sql.codec.row(found[0])
 
     def page(
         self,
@@ -99,7 +110,7 @@ class SqlDerived(MadeAgain):
         values = (*fixed.values(), *(value for _, value in bounds), limit)
         with self._reading() as connection:
             found = connection.execute(text, values).fetchall()
-        return [sql.codec.row(row) for row in found]
+        return [sql.codec.row(row) for (row,) in found]
 
     def digest(self) -> dict[str, Any]:
         told = {}
@@ -125,15 +136,12 @@ class SqlDerived(MadeAgain):
     # Opening.
 
     def _connected(self) -> None:
-        self._recent: dict[str, dict[tuple[Any, ...], Any]] = {}
+        self._recent = {table.name: Recent(_RECENT) for table in self._tables}
         # No sealed value is ever here, so freed pages need no zeroing.
         self._driver.execute("PRAGMA secure_delete=OFF")
 
     def _ddl(self) -> list[str]:
-        found = [_text(CreateTable(_derivation, if_not_exists=True))]
-        for table in self._tables:
-            found += self._sql[table.name].ddl
-        return found
+        return ddl(self._tables)
 
     def _begin_rows(self) -> list[str]:
         return ["INSERT OR IGNORE INTO derivation (id, cursor) VALUES (1, 0)"]
@@ -143,19 +151,36 @@ class SqlDerived(MadeAgain):
     def _remember(self, work: Work) -> None:
         """Nobody else writes, so what a unit of work saw and wrote is what stands there."""
         for name, seen in work.seen.items():
-            recent = self._recent.setdefault(name, {})
-            if len(recent) > _RECENT:
-                recent.clear()
-            recent.update(seen)
+            self._recent[name].update(seen)
 
     def _load(self, table: Table[Any], key: tuple[Any, ...]) -> Any:
-        recent = self._recent.get(table.name)
-        if recent is not None and key in recent:
-            return recent[key]
+        known = self._recent[table.name].find(key)
+        if known is not UNSEEN:
+            return known
         sql = self._sql[table.name]
         with self._writing:
             found = self._driver.execute(sql.get, key).fetchone()
-        return None if found is None else sql.codec.row(found)
+        return None if found is None else sql.codec.row(found[0])
+
+    def _load_many(self, table: Table[Any], keys: Sequence[tuple[Any, ...]]) -> Mapping[tuple[Any, ...], Any]:
+        """The rows with these keys, each a whole number, in one statement for those not seen lately."""
+        recent, sql = self._recent[table.name], self._sql[table.name]
+        found = {key: row for key in keys if (row := recent.find(key)) is not UNSEEN}
+        asked = msgspec.json.encode([key for (key,) in keys if (key,) not in found])
+        with self._writing:
+            rows = self._driver.execute(sql.many, (asked.decode(),)).fetchall()
+        return found | {(key,): sql.codec.row(data) for key, data in rows}
+
+
+def ddl(tables: Sequence[Table[Any]]) -> list[str]:
+    """The statements that make these tables, each harmless when they are there."""
+    found = [_text(CreateTable(_derivation, if_not_exists=True))]
+    for table in tables:
+        made = _sql_table(table, columns_of(table))
+        # The fields of the rows are part of what a file was made for.
+        found.append(f"-- {shape_of(table)}\n{_text(CreateTable(made, if_not_exists=True))}")
+        found += [_text(CreateIndex(index, if_not_exists=True)) for index in _ordered(made)]
+    return found
 
 
 class _Statements:
@@ -168,7 +193,10 @@ class _Statements:
         columns = self._table.c
         key = [columns[name] for name in table.key]
         matches = [column == sa.bindparam(f"k_{column.name}") for column in key]
-        self.get = _text(sa.select(self._table).where(*matches))
+        self.get = _text(sa.select(columns.row).where(*matches))
+        # For keys of one whole number.
+        listed = sa.func.json_each(sa.bindparam("keys")).table_valued("value")
+        self.many = _text(sa.select(key[0], columns.row).where(key[0].in_(sa.select(listed.c.value))))
         self.delete = _text(sa.delete(self._table).where(*matches))
         self.every = _text(sa.select(self._table).order_by(*key))
         new = insert(self._table).values({c.name: sa.bindparam(c.name) for c in columns})
@@ -178,13 +206,11 @@ class _Statements:
             if others
             else new.on_conflict_do_nothing()
         )
-        self.ddl = [_text(CreateTable(self._table, if_not_exists=True))]
-        self.ddl += [_text(CreateIndex(index, if_not_exists=True)) for index in _ordered(self._table)]
 
     def page(self, where: tuple[str, ...], order: str, descending: bool, signs: tuple[str, ...]) -> str:
         """The text of a page: equal to `where`, then bounds on `order`, then the limit."""
         columns, column = self._table.c, self._table.c[order]
-        query = sa.select(self._table)
+        query = sa.select(columns.row)
         for name in where:
             query = query.where(columns[name] == sa.bindparam(f"w_{name}"))
         for place, sign in enumerate(signs):
@@ -198,7 +224,7 @@ class _Statements:
 
 def _sql_table(table: Table[Any], columns: Sequence[Column]) -> sa.Table:
     whole = len(table.key) == 1 and next(c for c in columns if c.name == table.key[0]).sort == "int"
-    sorts = {"int": sa.Integer, "str": sa.Text, "bool": sa.Integer, "json": sa.Text}
+    sorts = {"int": sa.Integer, "str": sa.Text, "bool": sa.Integer, "bytes": sa.LargeBinary}
     made = sa.Table(
         table.name,
         sa.MetaData(),

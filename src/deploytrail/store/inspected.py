@@ -18,7 +18,8 @@ from deploytrail.app.ports import Damaged
 from deploytrail.errors import Refused
 from deploytrail.projections.tables import Table
 from deploytrail.store.derived_rows import columns_of
-from deploytrail.store.derived_sql import SqlDerived
+from deploytrail.store.derived_sql import SqlDerived, ddl
+from deploytrail.store.made_again import shape
 from deploytrail.store.sqlite import open_engine
 
 _PAGE: Final = 1_000
@@ -141,6 +142,10 @@ class InspectedRows(_File):
         self.tables: Sequence[tuple[str, tuple[str, ...], tuple[str, ...]]] = [
             (table.name, tuple(column.name for column in columns_of(table)), table.key) for table in tables
         ]
+
+    def ours(self) -> bool:
+        # A file that says nothing is no other version's, but damaged.
+        return self._all("PRAGMA user_version")[0][0] in (0, shape(ddl(self._made_of)))
 
     def cursor_rows(self) -> list[tuple[Any, ...]]:
         return self._all("SELECT id, cursor FROM derivation ORDER BY id LIMIT 10")

@@ -135,8 +135,12 @@ class MadeAgain:
             tx.exec_driver_sql(f"PRAGMA user_version = {self._shape()}")
 
     def _shape(self) -> int:
-        """A number for the tables as declared: other columns, keys or indexes give another one."""
-        return zlib.crc32("\n".join(self._ddl()).encode()) & 0x7FFFFFFF or 1
+        return shape(self._ddl())
+
+
+def shape(ddl: list[str]) -> int:
+    """A number for the tables as declared: other rows, keys or indexes give another one."""
+    return zlib.crc32("\n".join(ddl).encode()) & 0x7FFFFFFF or 1
 
 
 class _Gate:
