@@ -40,7 +40,7 @@ from deploytrail.app.status import Status
 from deploytrail.app.sweep import Sweep
 from deploytrail.app.vault import Vault
 from deploytrail.app.watch import Watch
-from deploytrail.cli import commands, remote
+from deploytrail.cli import commands, on_machine
 from deploytrail.cli.world import World
 from deploytrail.config import Settings
 from deploytrail.errors import Refused
@@ -403,7 +403,7 @@ def operate(given: Mapping[str, Any], command: str, form: bytes) -> dict[str, An
                 return _operate_here(folder, settings, command, form)
             finally:
                 folder.unlock()
-        answer = remote.command(folder.control, command, form, _login())
+        answer = on_machine.command(folder.control, command, form, _login())
         if answer is not None:
             return answer
         if time.monotonic() > deadline:
@@ -465,5 +465,5 @@ def run() -> None:
     """The command `deploytrail`; ends the process with its exit status."""
     # Whatever it writes is its owner's alone.
     os.umask(0o077)
-    world = World(serve=serve, operate=operate, write_link=write_link, inspect=inspect)
+    world = World(serve=serve, now=SystemClock().now, operate=operate, write_link=write_link, inspect=inspect)
     sys.exit(commands.run(sys.argv[1:], world, lambda: config.read_file(Path(config.FILE))))

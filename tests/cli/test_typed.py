@@ -115,7 +115,13 @@ def secret_taken(file: Path) -> bytes:
         forms.append(form)
         return {"url": "http://localhost/hooks/hub", "secret": None}
 
-    world = World(serve=main.serve, operate=operate, write_link=main.write_link, inspect=main.inspect)
+    world = World(
+        serve=main.serve,
+        now=main.SystemClock().now,
+        operate=operate,
+        write_link=main.write_link,
+        inspect=main.inspect,
+    )
     arguments = ["admin", "source", "add", "github", "hub", "--secret-file", str(file)]
     assert commands.run(arguments, world, dict) == 0
     [form] = forms

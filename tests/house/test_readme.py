@@ -128,7 +128,7 @@ def test_every_step_is_connected_as_it_says(steps: list[Step]) -> None:
             "import": step.module in imports(before),
             "same": step.module == before,
             "by main": put_together(before, step.module),
-            "http": step.module.startswith(f"{PACKAGE}.web.") and before == f"{PACKAGE}.cli.remote",
+            "http": step.module.startswith(f"{PACKAGE}.web.") and before == f"{PACKAGE}.client.house",
         }
         assert connected.get(step.reached), f"step {step.number}, {step.module}: {step.reached} from {before}"
 

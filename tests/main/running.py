@@ -61,7 +61,13 @@ class Typed(NamedTuple):
 def typed(*arguments: str, stdin: bytes = b"", file: Mapping[str, Any] | None = None) -> Typed:
     """Run one command in this process, without a terminal; `file` stands for deploytrail.toml."""
     out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
-    world = World(serve=main.serve, operate=main.operate, write_link=main.write_link, inspect=main.inspect)
+    world = World(
+        serve=main.serve,
+        now=main.SystemClock().now,
+        operate=main.operate,
+        write_link=main.write_link,
+        inspect=main.inspect,
+    )
     before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(stdin), "utf-8")
     try:
         with redirect_stdout(out), redirect_stderr(err):

@@ -28,7 +28,7 @@ def given_to_serve(arguments: list[str], file: Mapping[str, Any]) -> dict[str, A
         got.update(given)
         return 0
 
-    world = World(serve=serve, operate=never, write_link=never, inspect=never)
+    world = World(serve=serve, now=never, operate=never, write_link=never, inspect=never)
     assert commands.run(["serve", *arguments], world, lambda: file) == 0
     return got
 
@@ -68,7 +68,7 @@ def test_every_command_that_may_open_a_house_has_its_settings(
         got.update(given)
         raise Refused("busy", "Enough.")
 
-    world = World(serve=never, operate=operate, write_link=never, inspect=never)
+    world = World(serve=never, now=never, operate=operate, write_link=never, inspect=never)
     monkeypatch.setenv("DEPLOYTRAIL_SIGNER", "signer-of-environment")
     file = {"public_url": "https://example.org", "origin": "example.org/log", "signer": "signer-of-file"}
     assert commands.run([*arguments, "--data", "from-flag"], world, lambda: file) == 5
@@ -114,7 +114,7 @@ def test_a_file_that_is_wrong_is_named(folder: Path, text: bytes, words: str) ->
 def test_a_value_of_the_wrong_kind_is_wrong_use(
     file: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    world = World(serve=never, operate=never, write_link=never, inspect=never)
+    world = World(serve=never, now=never, operate=never, write_link=never, inspect=never)
     assert commands.run(["serve"], world, lambda: file) == 2
     assert "Invalid value" in capsys.readouterr().err
 

@@ -16,9 +16,11 @@ import click
 import msgspec
 
 from deploytrail.app.access import ACTIONS, ROLES
-from deploytrail.cli import shown, tell, verifying
+from deploytrail.cli import asking, shown, tell, verifying
 from deploytrail.cli.world import World
+from deploytrail.client.house import House
 from deploytrail.errors import CODES, Refused
+from deploytrail.facts import times
 
 F = TypeVar("F", bound=Callable[..., Any])
 # Settings by name, None meaning not said.
@@ -26,6 +28,8 @@ Settings = dict[str, Any]
 
 _BY_DEFAULT: Final = "Settings come from flags, then DEPLOYTRAIL_*, then deploytrail.toml in this folder."
 _UNITS: Final = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_TIMES: Final = "2026-03-17T14:32:08Z, 2026-03-17 (its first moment in UTC), or how long ago: 24h, 7d"
+_WHEN: Final = f"A time: {_TIMES}."
 # What marks a command with the action of app/access that it needs.
 ACTION: Final = "deploytrail_action"
 
@@ -59,6 +63,24 @@ class Lasting(click.ParamType[int]):
         if not (text[:-1].isdecimal() and text[-1:] in _UNITS and len(text) < 12):
             self.fail(f"{text} is no time to last; write 30m, 1h or 90d.", param, ctx)
         return int(text[:-1]) * _UNITS[text[-1]]
+
+
+class When(click.ParamType[str]):
+    """A time, as RFC 3339 writes it: given so, as a day (UTC), or as how long ago (24h, 7d)."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The RFC 3339 text of a time."""
+        text = str(value)
+        try:
+            if text[-1:] in _UNITS and text[:-1].isdecimal() and len(text) < 12 and ctx is not None:
+                world = ctx.find_object(World)
+                assert world is not None
+                return times.text(max(times.MIN_MS, world.now() - int(text[:-1]) * _UNITS[text[-1]]))
+            return times.text(times.parse(f"{text}T00:00:00Z" if len(text) == 10 else text))
+        except Refused:
+            self.fail(f"{shown.plain(text)} is no time; write {_TIMES}.", param, ctx)
 
 
 def run(arguments: Sequence[str], world: World, file: Callable[[], Mapping[str, Any]]) -> int:
@@ -220,6 +242,94 @@ def import_() -> None:
 def import_jsonl(file: Path, url: str, token: str | None, json: bool) -> int:
     """Tell every fact of a file of JSON lines; what was told before is not told again."""
     return tell.file(file, url, token, json)
+
+
+# Asking.
+
+
+@program.command()
+@_needs("see")
+@click.option("--service", help="Only of this service.")
+@click.option("--environment", help="Only to this environment.")
+@click.option(
+    "--status", type=click.Choice(("running", "waiting", "succeeded", "failed", "cancelled", "finished"))
+)
+@click.option("--since", type=When(), metavar="TIME", help=_WHEN)
+@click.option("--until", type=When(), metavar="TIME", help="As --since.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="So many.")
+@_url
+@_token
+@_json
+def deployments(url: str, token: str | None, limit: int, json: bool, **wanted: str | None) -> int:
+    """List deployments, newest first."""
+    with House(url, token) as house:
+        return asking.deployments(house, limit, json, **wanted)
+
+
+@program.command()
+@_needs("see")
+@click.option("--repository", help="Only of this repository.")
+@click.option("--state", type=click.Choice(("open", "merged", "abandoned")))
+@click.option("--limit", type=click.IntRange(1, 100_000), default=20, show_default=True, help="So many.")
+@_url
+@_token
+@_json
+def changes(url: str, token: str | None, limit: int, json: bool, **wanted: str | None) -> int:
+    """List changes (pull and merge requests), newest first."""
+    with House(url, token) as house:
+        return asking.changes(house, limit, json, **wanted)
+
+
+@program.command()
+@_needs("see")
+@click.argument("word")
+@_url
+@_token
+@_json
+def whois(word: str, url: str, token: str | None, json: bool) -> int:
+    """Say whom a word names: an address, a login such as github:ada, a name, or a subject id."""
+    with House(url, token) as house:
+        return asking.whois(house, word, json)
+
+
+@program.command()
+@_needs("see")
+@click.argument("service")
+@click.argument("environment")
+@click.option("--at", type=When(), metavar="TIME", help=_WHEN)
+@_url
+@_token
+@_json
+def blame(service: str, environment: str, at: str | None, url: str, token: str | None, json: bool) -> int:
+    """Say which deployment put there what runs, or ran at a time: commits, who made, reviewed, deployed."""
+    with House(url, token) as house:
+        return asking.blame(house, service, environment, at, json)
+
+
+@program.command("what-changed")
+@_needs("see")
+@click.option("--environment", required=True, help="The environment.")
+@click.option("--since", type=When(), required=True, metavar="TIME", help=_WHEN)
+@_url
+@_token
+@_json
+def what_changed(environment: str, since: str, url: str, token: str | None, json: bool) -> int:
+    """Say what runs in an environment now that did not at a time, the commits between, and who."""
+    with House(url, token) as house:
+        return asking.what_changed(house, environment, since, json)
+
+
+@program.command("last-good")
+@_needs("see")
+@click.argument("service")
+@click.argument("environment")
+@_url
+@_token
+@_json
+def last_good(service: str, environment: str, url: str, token: str | None, json: bool) -> int:
+    """Say what to go back to: the newest that succeeded and was neither rolled back nor failed after."""
+    with House(url, token) as house:
+        return asking.last_good(house, service, environment, json)
 
 
 # Verifying.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import click
@@ -13,6 +14,8 @@ import msgspec
 
 from deploytrail.evidence.check import Check
 
+# A column is cut to no less than this.
+_NARROWEST: Final = 6
 _SIGNS: Final = {True: "ok  ", False: "FAIL", None: "?   "}
 
 
@@ -27,6 +30,59 @@ def plain(text: object) -> str:
 def as_json(value: Any) -> None:
     """One line of JSON on standard output, in ASCII: nothing in it that a terminal would obey."""
     click.echo(json.dumps(msgspec.to_builtins(value), separators=(",", ":")))
+
+
+def facts(found: Iterable[tuple[str, str]]) -> None:
+    """Names and values, one on each line; what has no value is left out."""
+    told = [(name, value) for name, value in found if value]
+    width = max((len(name) for name, _ in told), default=0)
+    for name, value in told:
+        click.echo(f"  {name:<{width}}  {plain(value)}")
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, firm: Sequence[int] = (), indent: int = 0
+) -> None:
+    """A table that fits the terminal: the widest columns but the firm ones are cut first. In a pipe nothing
+    is cut.
+    """
+    cells = [[plain(cell).strip() for cell in row] for row in (head, *rows)]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    # A column in which nothing stands says nothing.
+    kept = [n for n in range(len(head)) if any(row[n] for row in cells[1:])]
+    widths = [widths[n] for n in kept]
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns - indent - 2 * (len(kept) - 1)
+        _narrow(widths, [place for place, n in enumerate(kept) if n not in firm], room)
+    for row in cells:
+        parts = [_fitted(row[n], width) for n, width in zip(kept, widths, strict=True)]
+        click.echo((" " * indent + "  ".join(parts)).rstrip())
+
+
+def _narrow(widths: list[int], soft: Sequence[int], room: int) -> None:
+    """Take from the widest of the soft columns until all fit, but leave each some signs."""
+    while sum(widths) > room and soft:
+        widest = max(soft, key=lambda place: widths[place])
+        if widths[widest] <= _NARROWEST:
+            return
+        widths[widest] -= 1
+
+
+def _width(text: str) -> int:
+    """How many columns a terminal needs for a text."""
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+        for sign in text
+    )
+
+
+def _fitted(text: str, width: int) -> str:
+    """The text cut or filled up to a width."""
+    if _width(text) > width:
+        while _width(text) > width - 1:
+            text = text[:-1]
+        text += "…"
+    return text + " " * (width - _width(text))
 
 
 def checks(found: Iterable[Check], in_json: bool) -> bool:

@@ -17,37 +17,23 @@ import click
 import msgspec
 
 from deploytrail.cli import shown
-from deploytrail.cli.remote import Remote
+from deploytrail.client import House, Placed, Problem
+from deploytrail.client.house import MAX_BYTES, MAX_LINES
 from deploytrail.errors import CODES, Refused
 from deploytrail.facts.draft import Person
 from deploytrail.facts.kinds import body_of
 
-# Lines and bytes of one request; the house takes 100,000 and 64 MiB.
-_LINES: Final = 2_000
-_BYTES: Final = 8 * 2**20
 _MAX_LINE: Final = 2**20
 _SHOWN: Final = 10
 # Refusals that every further line would meet too.
 _HOPELESS: Final = ("unavailable", "busy", "unauthenticated")
 
 
-class _Said(msgspec.Struct, omit_defaults=True):
-    """What the house says to one fact: where it stands, or why it was refused."""
-
-    index: int | None = None
-    leaf: str | None = None
-    repeat: bool = False
-    code: str | None = None
-    detail: str = "refused"
-
-
 def one(kind: str, fields: Sequence[str], url: str, token: str | None, json: bool) -> int:
     """Tell one fact made of KEY=VALUE fields."""
     fact = {"kind": kind, **_fitting(kind, _fields(fields))}
-    with Remote(url, token) as house:
-        said = _said(house.post("/api/v1/facts", msgspec.json.encode(fact), "application/json"), url)
-    if said.index is None:
-        raise Refused("unavailable", f"{url} did not say where the fact stands. Is it a house?")
+    with House(url, token) as house:
+        said = house.tell(fact)
     if json:
         shown.as_json(said)
     else:
@@ -59,7 +45,7 @@ def one(kind: str, fields: Sequence[str], url: str, token: str | None, json: boo
 def lines(stream: BinaryIO, url: str, token: str | None, json: bool) -> int:
     """Tell every line of a stream."""
     telling = _Telling(json)
-    with Remote(url, token) as house, telling.until_refused():
+    with House(url, token) as house, telling.until_refused():
         for batch in _batches(stream):
             telling.tell(house, batch)
     return telling.end()
@@ -71,7 +57,7 @@ def file(path: Path, url: str, token: str | None, json: bool) -> int:
     bar = shown.Bar(f"importing {path.name}", not json)
     telling = _Telling(json)
     try:
-        with Remote(url, token) as house, path.open("rb") as stream, telling.until_refused():
+        with House(url, token) as house, path.open("rb") as stream, telling.until_refused():
             for batch in _batches(stream):
                 telling.tell(house, batch)
                 done = stream.tell()
@@ -90,15 +76,11 @@ class _Telling:
         self.told = self.repeats = self.refused = 0
         self._status = 0
 
-    def tell(self, house: Remote, batch: Sequence[tuple[int, bytes]]) -> None:
+    def tell(self, house: House, batch: Sequence[tuple[int, bytes]]) -> None:
         """Tell one batch of numbered lines."""
-        body = b"\n".join(self._named(line) for _, line in batch)
-        answer = house.post("/api/v1/facts", body, "application/x-ndjson")
-        said = [_said(line, house.url) for line in answer.splitlines()]
-        if len(said) != len(batch):
-            raise Refused("unavailable", f"The house answered {len(said)} of {len(batch)} lines.")
+        said = house.tell_lines([self._named(line) for _, line in batch])
         for (number, _), each in zip(batch, said, strict=True):
-            if each.code in _HOPELESS:
+            if isinstance(each, Problem) and each.code in _HOPELESS:
                 raise Refused(each.code, f"line {number}: {each.detail}")
             self._count(number, each)
 
@@ -124,8 +106,8 @@ class _Telling:
             )
         return self._status
 
-    def _count(self, number: int, said: _Said) -> None:
-        if said.index is not None:
+    def _count(self, number: int, said: Placed | Problem) -> None:
+        if isinstance(said, Placed):
             self.told += 1
             self.repeats += said.repeat
             return
@@ -156,7 +138,7 @@ def _batches(stream: BinaryIO) -> Iterator[list[tuple[int, bytes]]]:
     for number, line in _numbered(stream):
         batch.append((number, line))
         size += len(line)
-        if len(batch) == _LINES or size > _BYTES:
+        if len(batch) == MAX_LINES or size > MAX_BYTES:
             yield batch
             batch, size = [], 0
     if batch:
@@ -173,13 +155,6 @@ def _numbered(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
                 pass
         if stripped := line.strip():
             yield number, stripped
-
-
-def _said(line: bytes, url: str) -> _Said:
-    try:
-        return msgspec.json.decode(line, type=_Said)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Refused("unavailable", f"{url} does not answer as a house does.") from None
 
 
 def _fitting(kind: str, fields: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from deploytrail.cli import shown
-from deploytrail.cli.remote import Remote
+from deploytrail.client.house import House
 from deploytrail.errors import Refused
 from deploytrail.evidence.verify_log import verify_log
 from deploytrail.evidence.verify_receipt import verify_receipt
@@ -25,8 +25,8 @@ def log(where: str, key: str, since: Path | None, token: str | None, json: bool)
     verifier = Verifier.parse(key)
     old = _small(since) if since else None
     if where.startswith(("http://", "https://")):
-        with Remote(_base(where), token) as house:
-            return _checked(lambda path: house.get(f"/{path}", LIMIT), verifier, old, json)
+        with House(_base(where), token) as house:
+            return _checked(lambda path: house.file(f"/{path}", LIMIT), verifier, old, json)
     return _checked(_files(Path(where)), verifier, old, json)
 
 

@@ -26,6 +26,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     """The doors that commands go through. `given` holds settings by name, None meaning not said."""
 
     serve: Serve
+    # UTC milliseconds since 1970
+    now: Callable[[], int]
     # (given, command, form as JSON) -> answer
     operate: Callable[[Mapping[str, Any], str, bytes], dict[str, Any]]
     # (given, link) -> the file that holds it
