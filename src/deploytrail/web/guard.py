@@ -24,9 +24,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploytrail.app.access import ACTIONS, Grant, Session, may
 from deploytrail.app.house import House
-from deploytrail.app.limits import Limits, address_of
+from deploytrail.app.limits import Limits, address_of, told_apart
 from deploytrail.errors import Refused
 from deploytrail.web import body, described, numbers
+from deploytrail.web.body import Share
 from deploytrail.web.settings import WebSettings
 
 diagnostics = logging.getLogger("deploytrail.web")
@@ -149,6 +150,14 @@ def host(request: HTTPConnection) -> str:
     return request.client.host if request.client else ""
 
 
+def of_address(request: HTTPConnection) -> list[Share]:
+    """What whoever sends from this address may have on its way in, where one can be told from the next."""
+    if not told_apart(host(request)):
+        return []
+    found: Share = request.app.state.web.share("address", address_of(host(request)))
+    return [found]
+
+
 def turned_away(request: HTTPConnection, refusal: Refused) -> Refused:
     """What a stranger hears who may not enter: `refusal`, or to come later after too many attempts."""
     if refusal.code not in ("unauthenticated", "not-found"):
@@ -249,7 +258,7 @@ async def projected(house: House, index: int, patience: float) -> int:
 
 async def _fields(request: Request) -> dict[str, str]:
     """The fields of a page's own form, the last of each name."""
-    raw = await body.read(request, _FORM, "A form")
+    raw = await body.read(request, _FORM, "A form", request.app.state.web.room, of_address(request))
     try:
         return dict(parse_qsl(raw.decode("utf-8"), keep_blank_values=True, max_num_fields=50))
     except ValueError:

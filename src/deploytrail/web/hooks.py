@@ -14,12 +14,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deploytrail.app.limits import address_of, told_apart
 from deploytrail.errors import Refused
 from deploytrail.web import body
-from deploytrail.web.body import Share
 from deploytrail.web.context import Context
-from deploytrail.web.guard import demand_space, host, turned_away
+from deploytrail.web.guard import demand_space, of_address, turned_away
 
 # GitHub sends at most 25 MB.
 LIMIT: Final = 25 * 2**20
@@ -30,7 +28,8 @@ async def deliver(request: Request) -> Response:
     web: Context = request.app.state.web
     source: str = request.path_params["source"]
     await _demand_room(request, web, source)
-    raw = await body.read(request, LIMIT, "A delivery", web.room, _shares(request, web, source))
+    shares = [web.share("source", source), *of_address(request)]
+    raw = await body.read(request, LIMIT, "A delivery", web.room, shares)
     # Several headers of one name could hide what was signed; the first of each is what we look at.
     headers = {name: request.headers[name] for name in request.headers}
     try:
@@ -60,11 +59,3 @@ async def _demand_room(request: Request, web: Context, source: str) -> None:
     house.limits.demand("deliveries", source)
     house.limits.demand("delivery-bytes", source)
     await demand_space(house)
-
-
-def _shares(request: Request, web: Context, source: str) -> list[Share]:
-    """Of the source, and of the address where one sender can be told from the next by it."""
-    shares = [web.share("source", source)]
-    if told_apart(host(request)):
-        shares.append(web.share("address", address_of(host(request))))
-    return shares
