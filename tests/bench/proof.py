@@ -1,8 +1,8 @@
 """Inclusion proofs from a log of a million entries in SQLite, each checked against the root.
 
 The entries are as long as those of bench facts, since hashes of leaves lie beside them. Places are drawn
-evenly over the whole log, so neighbours help nobody. pymerkle is measured in the same run if PEERS names a
-folder of peers (see `peers`); otherwise it is the figure that was recorded before.
+evenly over the whole log, so neighbours help nobody. pymerkle is measured in the same run if $PEERS names the
+environment of the peers (peers/run.sh); otherwise it is the figure that was recorded before.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _run(sizes: Sizes) -> Iterator[Figure]:
         _grow(house, size)
         ours = _proofs(house, size, times)
     p50, p99 = percentile(ours, 0.5), percentile(ours, 0.99)
-    peer, how = pymerkle_p99(sizes)
+    peer, how = pymerkle_p99()
     more = {"p99_ms": round(p99, 3), "size": size, "pymerkle_p99_ms": round(peer, 3), "pymerkle": how}
     held = {"proof.p50": p50, "proof.pymerkle": peer / p99}
     against = "pymerkle's p99 at 100,000, by p99"
