@@ -34,11 +34,19 @@ function pressed(key: string, dialog: HTMLDialogElement | null): boolean {
   }
   if (key === "g") waiting = Date.now() + 1500;
   else if (key === "?") dialog?.showModal();
+  else if (key === "/") return find();
   else if (key === "j" || key === "k") step(key === "j" ? 1 : -1);
   else if (key === "p") return open(".proof");
   else if (key === "c") return copyFirst();
   else return false;
   return true;
+}
+
+function find(): boolean {
+  const box = one<HTMLInputElement>("#q");
+  box?.focus();
+  box?.select();
+  return Boolean(box);
 }
 
 // The rows of a list, each by its first link; Enter then opens it as links do.

@@ -197,6 +197,7 @@ class Rooms:
         ask = Ask(
             log=log,
             derived=self._derived,
+            index=self._index,
             disclose=disclose,
             sealer=sealer,
             clock=clock,

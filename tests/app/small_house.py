@@ -12,7 +12,8 @@ from deploytrail.app.ask import Ask
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.follow import TABLES, Follower
 from deploytrail.app.persons import Persons
-from deploytrail.app.ports import Derived, Signed, Submission
+from deploytrail.app.ports import Derived, SearchIndex, Signed, Submission
+from deploytrail.app.searching import Searching
 from deploytrail.app.vault import Vault
 from deploytrail.app.views import DeploymentView, Filter, TrailRow
 from deploytrail.facts.draft import Draft, Person
@@ -20,6 +21,7 @@ from deploytrail.facts.kinds import body_of
 from deploytrail.store.derived_memory import MemoryDerived
 from deploytrail.store.keyring_memory import MemoryKeyring
 from deploytrail.store.log_sql import SqlLog
+from deploytrail.store.search_memory import MemorySearch
 from deploytrail.tlog import note
 from deploytrail.tlog.checkpoint import Checkpoint, sign
 from tests.projections.telling import NOON
@@ -60,7 +62,9 @@ class Sealer:
 class SmallHouse:
     """Records facts, follows, signs, and answers."""
 
-    def __init__(self, folder: Path, derived: Derived | None = None) -> None:
+    def __init__(
+        self, folder: Path, derived: Derived | None = None, index: SearchIndex | None = None
+    ) -> None:
         self.clock, chance = Clock(), Chance()
         self.log = SqlLog(folder / "log.db")
         self.keyring = MemoryKeyring()
@@ -68,10 +72,13 @@ class SmallHouse:
         self.derived: Derived = derived or MemoryDerived(TABLES)
         self.disclose = Disclose(self.log, self.keyring, self.log)
         self.follower = Follower(self.log, self.derived, self.clock)
+        self.index: SearchIndex = index or MemorySearch()
+        self.searching = Searching(self.log, self.index, self.disclose, self.clock)
         self.sealer = Sealer()
         self.ask = Ask(
             log=self.log,
             derived=self.derived,
+            index=self.index,
             disclose=self.disclose,
             sealer=self.sealer,
             clock=self.clock,

@@ -22,6 +22,9 @@ PAGES = (
     "/log",
     "/status",
     "/attention",
+    "/search",
+    "/search?q=checkout",
+    "/search?q=nothing",
     "/entries/47",
     "/deployments/40",
     "/sign-in?link=L",
@@ -247,3 +250,16 @@ def test_paper_has_no_buttons_and_says_what_it_proves(house: House, visit: Open)
         "rgb(255, 255, 255)",
         "rgba(0, 0, 0, 0)",
     )
+
+
+def test_a_slash_leads_to_the_search_box_and_enter_asks(house: House, visit: Open) -> None:
+    page = visit("/environments")
+    page.keyboard.press("/")
+    expect(page.locator("#q")).to_be_focused()
+    page.keyboard.type("checkout by/ada")
+    # Within the box it is a sign like any other.
+    expect(page.locator("#q")).to_have_value("checkout by/ada")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{house.url}/search?q=checkout+by%2Fada")
+    expect(page.locator("#q")).to_have_value("checkout by/ada")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("checkout by/ada")

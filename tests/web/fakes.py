@@ -28,6 +28,7 @@ from deploytrail.app.views import (
     EnvironmentView,
     Filter,
     LogView,
+    SearchPage,
     TrailPage,
     TrailRow,
     Who,
@@ -256,6 +257,7 @@ class Ask:
         self.places: list[EnvironmentView] = []
         self.aside: list[AttentionView] = []
         self.actors: list[Who] = []
+        self.found: SearchPage | None = None
         self.state = ("signed", "")
         self.size = 0
         self.asked = 0
@@ -279,6 +281,20 @@ class Ask:
             environments=sorted({row.environment for row in self.rows if row.environment}),
             actors=self.actors,
             kinds=sorted({row.kind for row in self.rows}),
+        )
+
+    def search(self, question: str, below: int | None, limit: int) -> SearchPage:
+        """What tests put here, else the rows of whose service the first word is."""
+        if self.found is not None:
+            return self.found
+        wanted = Filter(service=question.split(" ")[0] or "-")
+        page = self.trail(wanted, below, None, limit)
+        return SearchPage(
+            question=question,
+            rows=page.rows,
+            older=page.older,
+            up_to=self.projected(),
+            size=self.projected(),
         )
 
     def deployment(self, key: str) -> DeploymentView | None:

@@ -36,6 +36,8 @@ PAGES = (
     "/log",
     "/status",
     "/attention",
+    "/search",
+    "/search?q=checkout",
     "/entries/3",
     "/deployments/40",
     "/sign-in",

@@ -15,8 +15,9 @@ from deploytrail.app.disclose import Disclosing
 from deploytrail.app.follow import FollowerState
 from deploytrail.app.lists import Lists, Whom
 from deploytrail.app.places import Places
-from deploytrail.app.ports import Clock, Derived, Log
+from deploytrail.app.ports import Clock, Derived, Log, SearchIndex
 from deploytrail.app.questions import Questions
+from deploytrail.app.search import Search
 from deploytrail.app.shown import Opener
 from deploytrail.app.tiles import TileReader
 from deploytrail.app.trails import Trails
@@ -26,6 +27,7 @@ from deploytrail.app.views import (
     EnvironmentView,
     Filter,
     LogView,
+    SearchPage,
     TrailPage,
 )
 from deploytrail.errors import Refused
@@ -68,6 +70,7 @@ class Ask:
         *,
         log: Log,
         derived: Derived,
+        index: SearchIndex,
         disclose: Disclosing,
         sealer: Sealed,
         clock: Clock,
@@ -84,6 +87,7 @@ class Ask:
         self._trails = Trails(derived, self._opener)
         self._deployed = Deployed(derived, self._opener)
         self._places = Places(derived, self._opener)
+        self._search = Search(index, log, derived, self._trails, self._opener)
         self.lists = Lists(derived, self._opener, self._places, whom)
         self.questions = Questions(derived, self._deployed, self.lists, clock)
 
@@ -91,6 +95,11 @@ class Ask:
         """Lines of the trail that match, newest first, with above < index < below."""
         signed = self._log.checkpoint()
         return self._trails.page(filter, below, above, limit, signed.size if signed else 0)
+
+    def search(self, question: str, below: int | None, limit: int) -> SearchPage:
+        """What a question finds, newest first, with index < below, and what its words name."""
+        signed = self._log.checkpoint()
+        return self._search.find(question, below, limit, signed.size if signed else 0)
 
     def deployment(self, key: str) -> DeploymentView | None:
         """One deployment by its key, also by the key of a report that was joined into it."""

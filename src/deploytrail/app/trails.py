@@ -8,6 +8,7 @@ goes on where it stopped.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any, Final, cast
 
@@ -55,6 +56,11 @@ class Trails:
             actors=self._actors(),
             kinds=sorted(self._options("kind")),
         )
+
+    def at(self, indices: Sequence[int], signed: int) -> list[TrailRow]:
+        """The lines of these entries, in this order, as far as the projections know them."""
+        found = (self._derived.get(TRAIL, index) for index in indices)
+        return self._rows([entry for entry in found if entry is not None], signed)
 
     def _options(self, sort: str) -> list[str]:
         return options(self._derived, sort)

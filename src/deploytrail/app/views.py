@@ -424,3 +424,40 @@ class WhatChanged(View, frozen=True, kw_only=True):
     until: Moment
     services: list[ServiceChanged]
     next: str | None = None
+
+
+# Search.
+
+
+class Named(View, frozen=True, kw_only=True):
+    """One thing that a word of a question names: `sort` says what, `key` tells it from others of its sort.
+
+    The key of a service or environment is its name, of a commit or artifact the whole sha or digest, of a
+    person the subject id, of a deployment our key; a change has its repository and number. `index` is the
+    newest entry about it.
+    """
+
+    sort: Literal["service", "environment", "deployment", "change", "artifact", "person", "commit"]
+    key: str
+    index: int | None = None
+    number: int | None = None
+    name: str | None = None
+    place: str | None = None
+    who: Who | None = None
+
+
+class SearchPage(View, frozen=True, kw_only=True):
+    """What a question finds, newest first. `older`: index to continue below; None at the end.
+
+    `up_to` entries of the log's `size` can be found yet. `cut` are first signs that more begins with than
+    is looked at, `left_out` words beyond the most that a question may have.
+    """
+
+    question: str
+    rows: list[TrailRow] = []
+    answers: list[Named] = []
+    older: int | None = None
+    up_to: int = 0
+    size: int = 0
+    cut: list[str] = []
+    left_out: list[str] = []

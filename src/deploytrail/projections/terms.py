@@ -18,8 +18,8 @@ from unicodedata import normalize
 
 from deploytrail.facts.entry import Entry
 from deploytrail.facts.subjects import MAX_SUBJECTS
-from deploytrail.projections.reading import items, persons, tail, text, texts, whole
-from deploytrail.projections.reading import repository as one_spelling
+from deploytrail.projections import reading
+from deploytrail.projections.reading import items, persons, tail, text, texts
 
 # Another number means that the index is made anew.
 VERSION: Final = 1
@@ -129,6 +129,11 @@ def token(value: str) -> str:
     return value
 
 
+def bare(value: str) -> str:
+    """A value as `token`, without the signs of punctuation at its ends."""
+    return token(value.strip(_EDGES))
+
+
 def words(value: str) -> list[str]:
     """The words of a text: what stands between its spaces, and the parts of that of letters and digits."""
     if len(value) <= LONGEST and value.isascii() and value.isalnum():
@@ -159,7 +164,7 @@ def version(value: str) -> str:
 
 def spellings(repository: str) -> list[str]:
     """A repository as it was told, without its host, and by its last part."""
-    told = one_spelling(repository) or repository
+    told = reading.repository(repository) or repository
     return list(dict.fromkeys((told, tail(told), told.rpartition("/")[2] or told)))
 
 
@@ -169,8 +174,8 @@ def _words(value: str) -> list[str]:
     found: dict[str, None] = {}
     for chunk in folded.split():
         parts = chunk.translate(_ASCII_PARTS).split() if plain else _PARTS.findall(chunk)
-        if len(parts) != 1 and (bare := token(chunk.strip(_EDGES))):
-            found[bare] = None
+        if len(parts) != 1 and (whole := bare(chunk)):
+            found[whole] = None
         found.update((token(part), None) for part in parts)
         if len(found) >= MAX_WORDS:
             break
@@ -243,7 +248,7 @@ def _cut(entry: Entry) -> list[str]:
         for field in ("service", "repository"):
             if (value := text(one, field)) is not None:
                 found.append(_subject(f"{field}:{value}"))
-    number, repository = whole(entry.data, "number"), text(entry.data, "repository")
+    number, repository = reading.whole(entry.data, "number"), text(entry.data, "repository")
     if number is not None and repository is not None and "run" not in entry.data:
         found.append(_subject(f"change:{repository}#{number}"))
     found += [_subject(f"actor:{subject}") for subject, _ in persons([entry.actor, entry.data])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from deploytrail.app import keyset
 from deploytrail.app.keyset import Whole
+from deploytrail.app.search import MAX_LENGTH
 from deploytrail.app.views import (
     ChangePage,
     DeploymentFilter,
@@ -18,6 +19,7 @@ from deploytrail.app.views import (
     EnvironmentPage,
     Filter,
     LastGood,
+    Named,
     PersonPage,
     ServicePage,
     TrailRow,
@@ -90,6 +92,28 @@ class TrailLines(View, frozen=True, kw_only=True):
     """Lines of the trail, newest first in the order of the log."""
 
     rows: list[TrailRow]
+    next: str | None = None
+
+
+class SearchQuery(Paged, frozen=True, kw_only=True):
+    """A question: words that all must match, such as `checkout by:ada 4f2c81e`."""
+
+    q: Annotated[str, msgspec.Meta(max_length=MAX_LENGTH)]
+
+
+class SearchLines(View, frozen=True, kw_only=True):
+    """Lines of the trail that match. `up_to` entries of the log's `size` can be found yet.
+
+    `cut` are words that more begins with than is looked at, `left_out` words beyond eight.
+    """
+
+    question: str
+    rows: list[TrailRow]
+    answers: list[Named]
+    up_to: int
+    size: int
+    cut: list[str]
+    left_out: list[str]
     next: str | None = None
 
 
@@ -233,6 +257,19 @@ def changed(request: Request) -> Response:
     environment = request.path_params["environment"]
     found = _ask(request).questions.what_changed(environment, since, until, asked.cursor, asked.limit)
     return answer(found)
+
+
+@described(
+    Described(section=ASK, query=SearchQuery, answers={200: Answer("A page of what was found.", SearchLines)})
+)
+def search(request: Request) -> Response:
+    """GET /api/v1/search: what all words of a question match, newest first; on the first page also what its
+    words name. The work of a page is bounded: one may be short, or empty, and still have a `next`.
+    """
+    asked: SearchQuery = request.state.asked
+    found = _ask(request).search(asked.q, keyset.read(asked.cursor, Whole), asked.limit)
+    said = {name: getattr(found, name) for name in SearchLines.__struct_fields__ if name != "next"}
+    return answer(SearchLines(**said, next=keyset.written(found.older) if found.older is not None else None))
 
 
 def _ask(request: Request) -> Any:

@@ -25,6 +25,7 @@ from deploytrail.web import (
     openapi,
     pages,
     problems,
+    search,
     signin,
     status,
     trail,
@@ -77,6 +78,7 @@ def routes(settings: WebSettings) -> list[BaseRoute]:
         route("/environments", pages.environments, action="see"),
         route("/log", pages.log, action="see"),
         route("/status", status.show, action="see"),
+        route("/search", search.show, action="see"),
         route("/attention", pages.attention, action="see"),
         route("/entries/{index}", pages.entry, action="see"),
         # Signing in.
@@ -106,6 +108,7 @@ def routes(settings: WebSettings) -> list[BaseRoute]:
         route("/api/v1/environments", asked.environments, action="see"),
         route("/api/v1/environments/{environment}/changed", asked.changed, action="see"),
         route("/api/v1/people", asked.people, action="see"),
+        route("/api/v1/search", asked.search, action="see"),
         route("/api/v1/status", status.told, action="see"),
         route("/api/openapi.json", openapi.reference, action="see"),
         route("/api/docs", openapi.docs, action="see"),
