@@ -6,7 +6,8 @@ command line. A code is a promise to callers; the words are for people and say w
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 
 class Meaning(NamedTuple):
@@ -108,6 +109,10 @@ class Refused(Exception):
     def meaning(self) -> Meaning:
         """The statuses and the title that belong to this code."""
         return CODES[self.code]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # From another process it comes as what its callers may know of it.
+        return partial(Refused, after=self.after), (self.code, self.words)
 
     def __repr__(self) -> str:
         return f"Refused({self.code!r}, {self.words!r})"

@@ -50,6 +50,7 @@ from deploytrail.facts.entry import read
 from deploytrail.facts.kinds import LogOpened
 from deploytrail.intake.registry import SOURCES
 from deploytrail.notary.file_signer import FileSigner
+from deploytrail.store.apart import Spawned
 from deploytrail.store.claim import claim, gone, house_key, keyed
 from deploytrail.store.derived_sql import SqlDerived
 from deploytrail.store.folder import Folder
@@ -442,8 +443,9 @@ def inspect(given: Mapping[str, Any], everything: bool, progress: Callable[..., 
             stack.callback(keyring.close)
             rows, keys = InspectedRows(folder.derived, follow.TABLES), InspectedKeys(folder.keys)
             beside = Beside(keyring, vault, rows, keys)
-        log = InspectedLog(folder.trail)
-        yield from fsck(log, vkey, lambda: FileSigner(signer, mark.origin).last(), beside, progress)
+        log, cores = InspectedLog(folder.trail), os.cpu_count() or 1
+        apart = Spawned(cores) if cores > 1 else None
+        yield from fsck(log, vkey, lambda: FileSigner(signer, mark.origin).last(), beside, progress, apart)
 
 
 def _diagnose() -> None:

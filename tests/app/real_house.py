@@ -15,6 +15,7 @@ from deploytrail.app.erase import Erase
 from deploytrail.app.follow import TABLES, Follower
 from deploytrail.app.fsck import Beside, fsck
 from deploytrail.app.persons import Persons
+from deploytrail.app.ports import Apart
 from deploytrail.app.receive import Receipt, Receiver
 from deploytrail.app.record import Recorder
 from deploytrail.app.seal import Sealer
@@ -115,7 +116,10 @@ class RealHouse:
 
 
 def judge(
-    folder: Path, everything: bool = True, progress: Callable[[int, int, str], None] | None = None
+    folder: Path,
+    everything: bool = True,
+    progress: Callable[[int, int, str], None] | None = None,
+    apart: Apart | None = None,
 ) -> list[Check]:
     """What fsck answers about the house in a folder; all is opened anew, and for reading only."""
     data, signer = folder / "data", folder / "signer"
@@ -127,7 +131,7 @@ def judge(
         beside = Beside(keyring, vault, rows, InspectedKeys(data / "keys.db"))
     vkey = SigningKey.from_seed(ORIGIN, (signer / "key").read_bytes()).verifier.vkey()
     log = InspectedLog(data / "trail.db")
-    return list(fsck(log, vkey, lambda: FileSigner(signer, ORIGIN).last(), beside, progress))
+    return list(fsck(log, vkey, lambda: FileSigner(signer, ORIGIN).last(), beside, progress, apart))
 
 
 def wrong(checks: list[Check]) -> dict[int, str]:

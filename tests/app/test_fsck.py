@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sqlite3
@@ -21,6 +22,7 @@ from deploytrail.evidence.verify_log import verify_log
 from deploytrail.facts.sealing import from_bytes, to_bytes
 from deploytrail.notary.file_signer import FileSigner
 from deploytrail.store import schema
+from deploytrail.store.apart import Spawned
 from deploytrail.store.derived_rows import columns_of
 from deploytrail.store.log_sql import SqlLog
 from deploytrail.tlog import tiles
@@ -603,3 +605,48 @@ def test_fsck_looks_at_one_moment_while_the_house_goes_on_writing(house: Path) -
     assert wrong(judge(house, progress=write)) == {}
     assert opened.log.head().size > before
     opened.close()
+
+
+# Shared with other processes.
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Spawned:
+    """Other processes, which even this small house is shared with."""
+    monkeypatch.setattr("deploytrail.app.fsck.FEW", 0)
+    return Spawned(2)
+
+
+def test_shared_it_answers_word_for_word_the_same(whole: Path, house: Path, shared: Spawned) -> None:
+    assert judge(whole, apart=shared) == judge(whole)
+    with raw(house, "trail.db") as connection:
+        for table in ("entry", "node", "subject", "repeat", "disclosure"):
+            remove(connection, table)
+        change(connection, "entry", "leaf")
+        connection.execute("UPDATE entry SET body = 'text' WHERE idx = 200")
+    with raw(house, "derived.db") as connection:
+        remove(connection, "trail")
+    assert judge(house, apart=Spawned(2)) == judge(house)
+    assert len(wrong(judge(house))) > 6
+
+
+def test_shared_progress_is_told(whole: Path, shared: Spawned) -> None:
+    told: list[tuple[int, int, str]] = []
+    judge(whole, progress=lambda *step: told.append(step), apart=shared)
+    assert {words for _, _, words in told} == {"entries", "disclosures", "deliveries", "derived rows"}
+    assert all(0 <= done <= total for done, total, _ in told)
+
+
+def test_a_process_that_dies_is_said_and_nothing_waits_for_it(
+    whole: Path, shared: Spawned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deploytrail.app.fsck_walk.look", dies)
+    checks = judge(whole, apart=shared)
+    assert [check.number for check in checks] == list(range(1, 16))
+    assert "A process that shared the work ended" in wrong(checks)[2]
+    assert not any(check.ok for check in checks if check.number in (3, 4, 9, 10))
+
+
+def dies(part: Any) -> Any:
+    """Instead of looking at a part."""
+    os._exit(9)

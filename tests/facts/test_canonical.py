@@ -58,6 +58,27 @@ def test_another_spelling_is_refused(value: Any, how: int) -> None:
         assert canonical.encode(read) == data
 
 
+@given(
+    st.dictionaries(
+        st.text(max_size=5),
+        st.recursive(
+            st.one_of(values, st.floats(allow_nan=False, allow_infinity=False), st.none(), st.integers()),
+            lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(keys, inner, max_size=2)),
+            max_leaves=8,
+        ),
+        max_size=4,
+    )
+)
+def test_what_may_not_be_written_is_not_read_either(value: dict[str, Any]) -> None:
+    try:
+        canonical.checked(value)
+    except Refused:
+        with pytest.raises(Refused):
+            canonical.decode(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+    else:
+        assert canonical.decode(canonical.encode(value)) == value
+
+
 @given(st.binary(max_size=80))
 def test_any_bytes_are_canonical_or_refused(data: bytes) -> None:
     try:

@@ -33,15 +33,19 @@ from typing import Any, Final
 
 from deploytrail.app.fsck_beside import WORDS as BESIDE_WORDS
 from deploytrail.app.fsck_beside import Beside
+from deploytrail.app.fsck_part import Here
 from deploytrail.app.fsck_walk import Entries, Progress, Walk
 from deploytrail.app.judging import Unshown, answer, told
-from deploytrail.app.ports import Inspected, Signed
+from deploytrail.app.ports import Apart, Inspected, Signed
 from deploytrail.evidence.check import Check, Faults
 from deploytrail.tlog.checkpoint import open_note
 from deploytrail.tlog.frontier import Frontier
 from deploytrail.tlog.verifier import Verifier
 
 __all__ = ["WORDS", "Beside", "fsck"]
+
+# Other processes take some tenths of a second to start: as long as so many entries take here.
+FEW: Final = 10_000
 
 FILE, ENTRIES, HASHED, DECODED, NODES, HEAD, CHECKPOINTS, SIGNER, INDEX, REPEATS = range(1, 11)
 WORDS: Final[dict[int, str]] = {
@@ -65,8 +69,9 @@ def fsck(
     signed: Callable[[], Signed | None],
     beside: Beside | None = None,
     progress: Progress | None = None,
+    apart: Apart | None = None,
 ) -> Iterator[Check]:
-    """The checks above, in order; 11 to 15 only with `beside`.
+    """The checks above, in order; 11 to 15 only with `beside`. In a large house `apart` shares the work.
 
     `log` is entered here. `signed` reads the signer's record anew, before and after the log is looked at, so
     that a house may go on writing meanwhile. `vkey` is the log's verifier key.
@@ -85,7 +90,10 @@ def fsck(
                 elif number <= REPEATS or beside is not None:
                     yield Check(number, words, None, "Not looked at: the log cannot be opened.")
             return
-        look = _Look(log, vkey, before, progress)
+        look = _Look(log, vkey, before, apart, progress)
+        open_views.enter_context(look.apart)
+        if beside is not None:
+            beside.begin(look.apart, log)
         yield _answer(FILE, look.file)
         yield from look.walked()
         yield _answer(NODES, look.nodes)
@@ -96,7 +104,7 @@ def fsck(
         yield _answer(REPEATS, look.repeats)
         if beside is not None:
             walk = look.walk
-            entries = Entries(log, walk.next, walk.whole, walk.erased, progress)
+            entries = Entries(log, walk.next, walk.whole, walk.erased, look.apart, progress)
             yield from beside.checks(entries)
 
 
@@ -115,7 +123,12 @@ class _Look:
     """One look at the log: what was claimed, then one walk over all entries, then the answers."""
 
     def __init__(
-        self, log: Inspected, vkey: str, signed: Signed | Exception | None, progress: Progress | None
+        self,
+        log: Inspected,
+        vkey: str,
+        signed: Signed | Exception | None,
+        apart: Apart | None,
+        progress: Progress | None,
     ) -> None:
         self._log, self._vkey, self._signed = log, vkey, signed
         self._heads, self._heads_words = self._all_heads()
@@ -128,7 +141,8 @@ class _Look:
             wanted.add(size)
         if isinstance(signed, Signed):
             wanted.add(signed.size)
-        self.walk = Walk(log, size, wanted, progress)
+        self.apart = apart if apart is not None and size is not None and size > FEW else Here()
+        self.walk = Walk(log, size, wanted, self.apart, progress)
 
     def _all_heads(self) -> tuple[list[tuple[Any, ...]], str]:
         try:
@@ -261,11 +275,11 @@ class _Look:
 
     def index(self, faults: Faults) -> str:
         """Check 9."""
-        return self._whole(self.walk.subjects.compare(self._log.index_rows(), faults, self.walk, self._log))
+        return self._whole(self.walk.index.answer(faults, "Rows"))
 
     def repeats(self, faults: Faults) -> str:
         """Check 10."""
-        return self._whole(self.walk.ids.compare(self._log.repeat_rows, faults, self.walk))
+        return self._whole(self.walk.ids.answer(faults, "Ids"))
 
     def _whole(self, good: str) -> str:
         if not self.walk.whole:

@@ -7,32 +7,30 @@ explained by an erasure that the log knows of. Derived rows must be what the ent
 from __future__ import annotations
 
 import hashlib
-import hmac
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from copy import copy
 from typing import Any, Final
 
-import msgspec
-
-from deploytrail.app.fsck_rows import Folded
-from deploytrail.app.fsck_walk import Entries
+from deploytrail.app.fsck_opened import Opened, Sealed, open_all
+from deploytrail.app.fsck_rows import Folded, compared, fold_again
+from deploytrail.app.fsck_walk import BATCH, Entries
 from deploytrail.app.judging import Unshown, answer, told
 from deploytrail.app.kept import committed, id_mac_of, mac_of, open_kept
 from deploytrail.app.ports import (
+    Apart,
+    Inspected,
     InspectedDerived,
     InspectedKeys,
     Keyring,
     RawDelivery,
 )
-from deploytrail.app.vault import KEY, Vault, decrypt
+from deploytrail.app.vault import KEY, Vault
 from deploytrail.evidence.check import Check, Faults
 from deploytrail.facts import times
 from deploytrail.facts.entry import Entry, read
-from deploytrail.facts.owners import owners_of
-from deploytrail.facts.sealing import NOBODY, commitment, from_bytes, sealed_paths
-from deploytrail.projections.reading import persons
 
 KEYS, DISCLOSURES, OPENINGS, DELIVERIES, ROWS = range(11, 16)
 WORDS: Final[dict[int, str]] = {
@@ -42,7 +40,6 @@ WORDS: Final[dict[int, str]] = {
     DELIVERIES: "Every delivery fits its entries, and what is kept of it is what was committed to.",
     ROWS: "The derived rows are what the entries give.",
 }
-_BATCH: Final = 500
 _KEYS: Final = 50_000
 
 
@@ -58,12 +55,16 @@ class Beside:
     ) -> None:
         self._keyring, self._vault = keyring, vault
         self._keys, self._derived = keys, derived
-        self._keys_words = self._rows_words = ""
+        self._keys_words = ""
+        self._again: Iterator[int | Folded] = iter(())
 
     def enter(self, views: ExitStack) -> None:
-        """Take the views of the keys and of the derived rows."""
+        """Take the view of the keys."""
         self._keys_words = _entered(views, self._keys)
-        self._rows_words = _entered(views, self._derived)
+
+    def begin(self, apart: Apart, log: Inspected) -> None:
+        """Begin what takes longest, perhaps elsewhere. `log` may have been entered or not."""
+        self._again = apart.stream(fold_again, copy(self._derived), copy(log))
 
     def checks(self, entries: Entries) -> Iterator[Check]:
         """Checks 11 to 15."""
@@ -73,10 +74,7 @@ class Beside:
         yield _answer(DISCLOSURES, sealed.disclosures)
         yield _answer(OPENINGS, sealed.openings)
         yield _answer(DELIVERIES, _Deliveries(entries, self._vault, sealed.runs).all)
-        yield _answer(ROWS, self._rows(entries))
-
-    def _rows(self, entries: Entries) -> Callable[[Faults], str]:
-        return Folded(entries, self._derived).all if not self._rows_words else _unreadable(self._rows_words)
+        yield _answer(ROWS, lambda faults: compared(self._again, entries, faults))
 
 
 def _entered(views: ExitStack, view: AbstractContextManager[Any]) -> str:
@@ -105,14 +103,17 @@ class _Keys:
 
     def __init__(self, keyring: Keyring, view: InspectedKeys, erased: dict[str, int]) -> None:
         self._keyring, self._view, self._erased = keyring, view, erased
-        self._known: dict[str, bytes | None] = {}
+        self._known: dict[str, bytes | str | None] = {}
 
-    def key(self, subject: str) -> bytes | None:
-        """A subject's key; Refused if it was altered."""
+    def key(self, subject: str) -> bytes | str | None:
+        """A subject's key; words if it was altered."""
         if subject not in self._known:
             if len(self._known) > _KEYS:
                 self._known.clear()
-            self._known[subject] = self._keyring.key(subject)
+            try:
+                self._known[subject] = self._keyring.key(subject)
+            except Exception as error:
+                self._known[subject] = told(error)
         return self._known[subject]
 
     def all(self, faults: Faults) -> str:
@@ -176,9 +177,8 @@ class _Sealed:
     def _pass_on(self, found: Faults, faults: Faults) -> None:
         if self._failed is not None:
             raise self._failed
-        if found.count:
-            faults.add(found.text())
-        elif not self._entries.whole:
+        faults.join(found)
+        if not found.count and not self._entries.whole:
             raise Unshown("Not shown for the entries that are missing or cannot be read.")
 
     def _walk(self) -> None:
@@ -186,94 +186,47 @@ class _Sealed:
             return
         self._walked = True
         try:
-            at = 0
-            while rows := self._entries.log.entry_rows(at, limit=_BATCH):
-                start, at = at, rows[-1][0] + 1
-                self._batch(rows, start, at)
-                self._entries.tell(min(at, self._entries.size), "disclosures")
+            for opened in self._entries.apart.each(open_all, self._parts()):
+                self._take(opened)
+                self._entries.tell(min(opened.stop, self._entries.size), "disclosures")
         except Exception as error:
             self._failed = error
 
-    def _batch(self, rows: list[tuple[Any, ...]], start: int, stop: int) -> None:
-        blobs: dict[int, list[tuple[str, bytes]]] = {}
-        for index, subject, sealed in self._entries.log.disclosure_rows(start, stop):
-            blobs.setdefault(index, []).append((subject, sealed))
-        for index, _, body in rows:
-            try:
-                here = _Fields(msgspec.json.decode(body))
-            except Exception:
-                # Check 4 names it.
-                continue
-            self._note_run(index, here.delivery)
-            self._one(index, here, blobs.get(index, []))
+    def _parts(self) -> Iterator[Sealed]:
+        log, at = self._entries.log, 0
+        while rows := log.entry_rows(at, limit=BATCH):
+            start, at = at, rows[-1][0] + 1
+            blobs: dict[int, list[tuple[str, bytes]]] = {}
+            keys: dict[str, bytes | str | None] = {}
+            for index, subject, sealed in log.disclosure_rows(start, at):
+                blobs.setdefault(index, []).append((subject, sealed))
+                if subject not in keys:
+                    keys[subject] = self._keys.key(subject)
+            yield Sealed([(index, body) for index, _, body in rows], blobs, keys)
 
-    def _note_run(self, index: int, delivery: Any) -> None:
-        name = delivery if isinstance(delivery, str) else None
-        if name is not None and name != self._run:
-            self.runs.append((index, name))
-        self._run = name
-
-    def _one(self, index: int, here: _Fields, blobs: list[tuple[str, bytes]]) -> None:
-        opened: set[str] = set()
-        for subject, blob in blobs:
-            self._count += 1
-            try:
-                opened |= self._open(index, here, subject, blob)
-            except Exception as error:
-                self._wrong.add(f"Entry {index}: the disclosure of {subject!r} does not open: {told(error)}")
-                # It is there, if only damaged: what it should open is not missing besides.
-                opened |= here.of(subject)
-        self._fields += len(here.sealed)
-        there = {subject for subject, _ in blobs}
-        for path in here.sealed.keys() - opened:
-            self._explain(index, path, here.owners.get(path), there)
-
-    def _open(self, index: int, here: _Fields, subject: str, blob: bytes) -> set[str]:
-        key = self._keys.key(subject)
-        if key is None:
+    def _take(self, opened: Opened) -> None:
+        self._wrong.join(opened.wrong)
+        self._count += opened.count
+        self._fields += opened.fields
+        for index, name in opened.runs:
+            if name is not None and name != self._run:
+                self.runs.append((index, name))
+            self._run = name
+        for index, subject in opened.keyless:
             gone = "who was erased" if subject in self._entries.erased else "whose key is gone"
             self._wrong.add(f"Entry {index} has a disclosure of {subject!r}, {gone}.")
-            return here.of(subject)
-        opened = from_bytes(decrypt(key, blob, subject))
-        if subject not in here.named:
-            self._wrong.add(f"Entry {index} has a disclosure of {subject}, whom it does not name.")
-        for path, (salt, value) in opened.items():
-            name = f"Entry {index}: {path} in the disclosure of {subject}"
-            if path not in here.sealed:
-                self._wrong.add(f"{name} is not sealed there.")
-            elif here.owners.get(path, subject) != subject:
-                self._wrong.add(f"{name} is another's.")
-            elif not hmac.compare_digest(commitment(salt, path, value), here.sealed[path]):
-                self._wrong.add(f"{name} does not equal its commitment.")
-        return set(opened)
+        for closed in opened.closed:
+            self._explain(*closed)
 
-    def _explain(self, index: int, path: str, owner: str | None, there: set[str]) -> None:
+    def _explain(self, index: int, path: str, owner: str | None, there: bool) -> None:
         """A field without an opening is right only after an erasure."""
         if owner in self._entries.erased:
             return
-        if (owner is None or owner in there) and self._last_erased > index:
+        if (owner is None or there) and self._last_erased > index:
             # Redacted: it named somebody who was erased later.
             return
-        whose = (
-            f"the disclosure of {owner} has no opening"
-            if owner in there
-            else f"the disclosure of {owner} is missing"
-        )
+        whose = f"the disclosure of {owner} {'has no opening' if there else 'is missing'}"
         self._missing.add(f"Entry {index}: {path} cannot be opened; {whose}, and no erasure explains it.")
-
-
-class _Fields:
-    """What one entry seals, and about whom."""
-
-    def __init__(self, envelope: dict[str, Any]) -> None:
-        self.sealed = dict(sealed_paths(envelope))
-        self.owners = owners_of(envelope)
-        self.named = {NOBODY, *(subject for subject, _ in persons(envelope))}
-        self.delivery = envelope.get("delivery")
-
-    def of(self, subject: str) -> set[str]:
-        """The paths that a subject's disclosure opens."""
-        return {path for path, owner in self.owners.items() if owner == subject}
 
 
 class _Deliveries:

@@ -1,33 +1,33 @@
-"""One walk over all entries of a log, which builds what its tree and every table beside it should hold.
+"""One walk over all entries of a log, which builds its tree and holds what lies beside it in their order.
 
-The tree is built from the stored leaf hashes, and entries are held against those. The subject index and the
-known ids are kept as short hashes in 256 heaps each, so that a million entries fit into memory; a heap is
-turned into a set only while it is compared.
+The tree is built from the stored leaf hashes, and entries are held against those. Entries, subject index and
+known ids are read side by side, each in the order of entries, so that memory does not grow with the log;
+parts of some hundred entries are looked at by whoever has a free core.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
-from struct import pack, unpack
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from deploytrail.app.access import HOUSE
+from deploytrail.app.fsck_part import BETWEEN, Found, Part, look
 from deploytrail.app.judging import told
-from deploytrail.app.ports import Inspected
+from deploytrail.app.ports import Apart, Inspected
 from deploytrail.evidence.check import Faults
-from deploytrail.facts.entry import Entry, check
-from deploytrail.facts.subjects import subject_hash
 from deploytrail.tlog.frontier import Frontier
-from deploytrail.tlog.hashes import EMPTY_ROOT, HASH_BYTES, leaf_hash
+from deploytrail.tlog.hashes import EMPTY_ROOT
 
 # (looked at so far, of how many, at what)
 Progress = Callable[[int, int, str], None]
 
-_BATCH: Final = 500
+BATCH: Final = 500
 # A file in which so many entries cannot be read is not looked through to its end.
 _ENOUGH: Final = 100
 _FIRST: Final = -(2**63)
+_LAST: Final = 2**63 - 1
+
+_Rows = list[tuple[Any, ...]]
 
 
 class Entries(NamedTuple):
@@ -40,6 +40,7 @@ class Entries(NamedTuple):
     size: int
     whole: bool
     erased: dict[str, int]
+    apart: Apart
     progress: Progress | None
 
     def bodies(self, start: int, stop: int) -> list[tuple[int, bytes, bytes]]:
@@ -54,14 +55,16 @@ class Entries(NamedTuple):
 
 
 class Walk:
-    """One walk over all entries, in order, that builds the tree and what every table should hold.
+    """One walk over all entries, in order, that builds the tree and looks at the tables beside it.
 
     `next` is the index after the last entry; `broken` the first index from which no tree can be built;
     `roots` those at the sizes asked for, `at_head` the frontier at the head's size.
     """
 
-    def __init__(self, log: Inspected, size: int | None, wanted: set[int], progress: Progress | None) -> None:
-        self._log, self._size, self._progress = log, size, progress
+    def __init__(
+        self, log: Inspected, size: int | None, wanted: set[int], apart: Apart, progress: Progress | None
+    ) -> None:
+        self._log, self._size, self._apart, self._progress = log, size, apart, progress
         self._wanted = sorted((at for at in wanted if at > 0), reverse=True)
         self.entries, self.hashed, self.decoded = Faults(), Faults(), Faults()
         self.next = 0
@@ -69,25 +72,24 @@ class Walk:
         self.broken: int | None = None
         self.nodes: dict[tuple[int, int], bytes] = {}
         self.roots: dict[int, bytes] = {0: EMPTY_ROOT}
-        self.subjects, self.ids = _Subjects(), _Ids()
+        self.index = _InOrder(log.index_rows, "The subject index has a row that is no pair of numbers.")
+        self.ids = _InOrder(log.repeat_rows, "A known id leads to no number of an entry.")
         self._unread: set[int] = set()
         self._unread_ranges: list[range] = []
         # Subjects that were erased, with the newest entry that says so.
         self.erased: dict[str, int] = {}
         self._frontier = Frontier.EMPTY
-        self._leaves: list[bytes] = []
         self.at_head = Frontier.EMPTY
 
     def go(self) -> None:
         """Look at everything, or stop when enough cannot be read."""
-        at: int | None = _FIRST
-        while at is not None:
-            at = self._batch(at)
-            self._grow()
+        for found in self._apart.each(look, self._parts()):
+            self._take(found)
             if self._progress and self._size:
-                self._progress(min(self.next, self._size), self._size, "entries")
+                self._progress(min(found.stop, self._size), self._size, "entries")
         if self._size is not None and self.next < self._size and not self.stopped:
             self._gap(self.next, self._size)
+        self._stray(self.index.before(_LAST), self.ids.before(_LAST))
 
     def stop(self) -> None:
         """Give up: nothing is known of what follows."""
@@ -103,39 +105,65 @@ class Walk:
         """Whether every entry could be read."""
         return not self._unread and not self._unread_ranges
 
-    def _batch(self, at: int) -> int | None:
-        """Look at the next rows; where to go on, None at the end."""
+    # Reading: parts are asked for ahead of what was found out about those before.
+
+    def _parts(self) -> Iterator[Part]:
+        """All entries from 0 on, in parts without gaps."""
+        at: int | None = _FIRST
+        while at is not None:
+            rows, at = self._read(at)
+            for row in rows:
+                self._note(row[0])
+            rows = [row for row in rows if row[0] >= 0]
+            ends = [place for place, (a, b) in enumerate(pairwise(rows), 1) if a[0] + 1 != b[0]]
+            for start, stop in pairwise([0, *ends, len(rows)]):
+                if start < stop:
+                    yield self._part(rows[start:stop])
+
+    def _part(self, rows: _Rows) -> Part:
+        start, stop = rows[0][0], rows[-1][0] + 1
+        keys, ids = self.index.before(stop), self.ids.before(stop)
+        self._stray([row for row in keys if row[0] < start], [row for row in ids if row[0] < start])
+        by_entry: dict[int, list[tuple[Any, Any]]] = {}
+        for index, source, id in ids:
+            by_entry.setdefault(index, []).append((source, id))
+        return Part(
+            start,
+            [row[1:] for row in rows],
+            None if self.index.words else dict(keys),
+            None if self.ids.words else by_entry,
+        )
+
+    def _read(self, at: int) -> tuple[_Rows, int | None]:
+        """The next rows, and where to go on; None at the end."""
         try:
-            rows = self._log.entry_rows(at, limit=_BATCH)
+            rows = self._log.entry_rows(at, limit=BATCH)
         except Exception:
             return self._one_by_one(max(at, 0))
-        for row in rows:
-            self._entry(*row)
-        return rows[-1][0] + 1 if rows and rows[-1][0] < 2**63 - 1 else None
+        return rows, rows[-1][0] + 1 if rows and rows[-1][0] < _LAST else None
 
-    def _one_by_one(self, start: int) -> int | None:
+    def _one_by_one(self, start: int) -> tuple[_Rows, int | None]:
         """A page of the file is damaged: find out which entries that concerns."""
-        stop = start + _BATCH if self._size is None else min(start + _BATCH, self._size)
+        stop = start + BATCH if self._size is None else min(start + BATCH, self._size)
+        found: _Rows = []
         for index in range(start, stop):
             try:
-                rows = self._log.entry_rows(index, index + 1)
+                found += self._log.entry_rows(index, index + 1)
             except Exception as error:
                 self.entries.add(f"Entry {index} cannot be read: {told(error)}")
                 self._skip(index, index + 1)
-                self.next = index + 1
                 if self.entries.count >= _ENOUGH:
+                    self.next = index + 1
                     self.stop()
-                    return None
-                continue
-            for row in rows:
-                self._entry(*row)
+                    return found, None
         if start >= stop:
             # Beyond the head nothing counts the entries that cannot be read.
             self.entries.add(f"What follows entry {start - 1} cannot be read.")
-            return None
-        return stop
+            return found, None
+        return found, stop
 
-    def _entry(self, index: int, leaf: Any, body: Any) -> None:
+    def _note(self, index: int) -> None:
+        """An entry is there: what of the order of entries that says."""
         if index < 0 or (self._size is not None and index >= self._size):
             self.entries.add(f"Entry {index} lies beyond the head.")
         if index < 0:
@@ -143,30 +171,15 @@ class Walk:
         if index > self.next:
             self._gap(self.next, index)
         self.next = index + 1
-        try:
-            hash = leaf_hash(body)
-            if hash != leaf:
-                self.hashed.add(f"Entry {index}: its bytes do not give its leaf hash.")
-            whole = isinstance(leaf, bytes) and len(leaf) == HASH_BYTES
-            self._leaves.append(leaf if whole else hash)
-        except Exception as error:
-            self.hashed.add(f"Entry {index} cannot be hashed: {told(error)}")
-            self._skip(index, index + 1)
-            return
-        try:
-            self._take_in(index, check(body))
-        except Exception as error:
-            self.decoded.add(f"Entry {index}: {told(error)}")
-            self._unread.add(index)
-
-    def _take_in(self, index: int, entry: Entry) -> None:
-        self.subjects.expect(entry.subjects, index)
-        if entry.id is not None:
-            self.ids.expect(entry.source, entry.id, index)
-        if entry.kind == "subject.erased" and entry.source == HOUSE:
-            self.erased[str(entry.data.get("subject"))] = index
 
     def _gap(self, start: int, stop: int) -> None:
+        """Entries that are not there; of those that cannot be read that was said."""
+        while start < stop and not self.knows(start):
+            start += 1
+        while start < stop and not self.knows(stop - 1):
+            stop -= 1
+        if start == stop:
+            return
         one = stop - start == 1
         self.entries.add(
             f"Entry {start} is missing." if one else f"Entries {start} to {stop - 1} are missing."
@@ -174,19 +187,51 @@ class Walk:
         self._skip(start, stop)
 
     def _skip(self, start: int, stop: int) -> None:
-        self._grow()
-        if stop - start <= _BATCH:
+        if stop - start <= BATCH:
             self._unread.update(range(start, stop))
         else:
             self._unread_ranges.append(range(start, stop))
-        if self.broken is None:
-            self.broken = start
+        self.broken = start if self.broken is None else min(self.broken, start)
 
-    def _grow(self) -> None:
-        """Take the leaves at hand into the tree, with a halt at every size whose root is asked for."""
-        leaves, self._leaves = self._leaves, []
-        if self.broken is not None:
+    def _stray(self, keys: _Rows, ids: _Rows) -> None:
+        """Rows about entries that are not there. Of entries that are missing themselves nothing is known."""
+        for index, some in keys:
+            for key in str(some).split(BETWEEN) if self.knows(index) else ():
+                self.index.faults.add(f"The subject index has entry {index} too much, under the key {key}.")
+        for index, source, id in ids:
+            if self.knows(index):
+                self.ids.faults.add(
+                    f"The known ids lead {id!r} of {source!r} to entry {index}, which does not exist."
+                )
+
+    # What was found out, part after part.
+
+    def _take(self, found: Found) -> None:
+        self.hashed.join(found.hashed)
+        self.decoded.join(found.decoded)
+        self.index.add(found.index, found.pairs)
+        self.ids.add(found.ids, found.known)
+        self.erased.update(found.erased)
+        self._unread.update(found.unread)
+        if found.start == self._frontier.size:
+            self._grow(found.leaves)
+        if len(found.leaves) < found.stop - found.start:
+            self._skip(found.start + len(found.leaves), found.start + len(found.leaves) + 1)
+        for index, source, id in found.untold:
+            self._untold(index, source, id)
+
+    def _untold(self, index: int, source: str, id: str) -> None:
+        """The first telling counts. Whether that entry was told so is seen where it stands."""
+        try:
+            before = [known for known in self._log.repeats_of(source, id) if type(known) is int]
+        except Exception as error:
+            self.ids.faults.add(told(error))
             return
+        if not before or min(before) > index:
+            self.ids.faults.add(f"The known ids lack that of entry {index}.")
+
+    def _grow(self, leaves: list[bytes]) -> None:
+        """Take leaves into the tree, with a halt at every size whose root is asked for."""
         while leaves:
             while self._wanted and self._wanted[-1] <= self._frontier.size:
                 self._wanted.pop()
@@ -200,127 +245,49 @@ class Walk:
                 self.at_head = self._frontier
 
 
-class _Subjects:
-    """The subject index as the entries give it: 16 bytes for each pair, in 256 heaps by the key's first byte.
+class _InOrder:
+    """The rows of a table in the order of the entries that they are about, and what was found out of them.
 
-    Keys are subject hashes, moved up so that none is below 0.
+    The first value of a row is its entry. `words` say why no more can be read, if so.
     """
 
-    def __init__(self) -> None:
-        self._heaps = [bytearray() for _ in range(256)]
-        self._keys: dict[str, int] = {}
+    def __init__(self, rows: Callable[[], Iterator[tuple[Any, ...]]], strange: str) -> None:
+        self._read, self._strange = rows, strange
+        self._rows: Iterator[tuple[Any, ...]] | None = None
+        self._next: tuple[Any, ...] | None = None
+        self.faults = Faults()
+        self.words = ""
+        self._count = 0
 
-    def expect(self, subjects: list[str], index: int) -> None:
-        """An entry's subject keys."""
-        for subject in subjects:
-            record = pack(">Qq", self._key(subject), index)
-            self._heaps[record[0]] += record
+    def before(self, stop: int) -> _Rows:
+        """The rows about entries before `stop` that were not taken yet."""
+        if self._rows is None:
+            self._rows = self._sound()
+            self._next = next(self._rows, None)
+        taken = []
+        while self._next is not None and self._next[0] < stop:
+            taken.append(self._next)
+            self._next = next(self._rows, None)
+        return taken
 
-    def compare(self, rows: Iterator[tuple[Any, ...]], faults: Faults, walk: Walk, log: Inspected) -> str:
-        """Hold the stored index, in its order, against what is expected, one heap after another."""
-        heap, stored, count = 0, set[bytes](), 0
-        for key, index in rows:
-            if type(key) is not int or type(index) is not int:
-                faults.add("The subject index has a row that is no pair of numbers.")
-                continue
-            record = pack(">Qq", key + 2**63, index)
-            while heap < record[0]:
-                self._close(heap, stored, faults, walk, log)
-                heap, stored = heap + 1, set()
-            stored.add(record)
-            count += 1
-        for last in range(heap, 256):
-            self._close(last, stored if last == heap else set(), faults, walk, log)
-        return f"Rows looked at: {count:,}."
+    def add(self, faults: Faults, count: int) -> None:
+        """What was found out about some rows."""
+        self.faults.join(faults)
+        self._count += count
 
-    def _key(self, subject: str) -> int:
-        """The same few subjects come again and again."""
-        key = self._keys.get(subject)
-        if key is None:
-            key = subject_hash(subject) + 2**63
-            if len(self._keys) > 10_000:
-                self._keys.clear()
-            self._keys[subject] = key
-        return key
+    def answer(self, faults: Faults, what: str) -> str:
+        """Hand over all that is wrong; words for the case that nothing is."""
+        faults.join(self.faults)
+        if self.words:
+            faults.add(self.words)
+        return f"{what} looked at: {self._count:,}."
 
-    def _close(self, heap: int, stored: set[bytes], faults: Faults, walk: Walk, log: Inspected) -> None:
-        data = self._heaps[heap]
-        expected = {bytes(data[at : at + 16]) for at in range(0, len(data), 16)}
-        for record in sorted(expected - stored):
-            key, index = unpack(">Qq", record)
-            faults.add(f"The subject index lacks entry {index} under {self._named(key, index, log)}.")
-        for record in sorted(stored - expected):
-            key, index = unpack(">Qq", record)
-            if walk.knows(index):
-                faults.add(f"The subject index has entry {index} too much, under the key {key - 2**63}.")
-
-    def _named(self, key: int, index: int, log: Inspected) -> str:
+    def _sound(self) -> Iterator[tuple[Any, ...]]:
         try:
-            subjects = check(log.entry_rows(index, index + 1)[0][2]).subjects
-            return next(subject for subject in subjects if self._key(subject) == key)
-        except Exception:
-            return f"the key {key - 2**63}"
-
-
-class _Ids:
-    """The known ids as the entries give them: 32 bytes each (24 of SHA-256, then the index), in 256 heaps."""
-
-    def __init__(self) -> None:
-        self._heaps = [bytearray() for _ in range(256)]
-
-    def expect(self, source: str, id: str, index: int) -> None:
-        """An entry that was told under an id."""
-        self._put(self._heaps, source, id, index)
-
-    def compare(self, rows: Callable[[], Iterator[tuple[Any, ...]]], faults: Faults, walk: Walk) -> str:
-        """Hold the stored ids against what is expected."""
-        heaps = [bytearray() for _ in range(256)]
-        count = 0
-        for source, id, index in rows():
-            if type(index) is not int:
-                faults.add(f"The id {id!r} of {source!r} leads to no number of an entry.")
-                continue
-            self._put(heaps, source, id, index)
-            count += 1
-        surplus: dict[bytes, int | None] = {}
-        for expected, stored in zip(self._heaps, heaps, strict=True):
-            first, known = _first(expected), _first(stored)
-            for hash, index in first.items():
-                if hash not in known:
-                    faults.add(f"The known ids lack that of entry {index}.")
-            for hash, index in known.items():
-                if first.get(hash) != index and (hash in first or walk.knows(index)):
-                    surplus[hash] = first.get(hash)
-        if surplus:
-            self._name(surplus, rows(), faults)
-        return f"Ids looked at: {count:,}."
-
-    @staticmethod
-    def _put(heaps: list[bytearray], source: Any, id: Any, index: int) -> None:
-        record = _hash_of(source, id) + pack(">q", index)
-        heaps[record[0]] += record
-
-    @staticmethod
-    def _name(surplus: dict[bytes, int | None], rows: Iterator[tuple[Any, ...]], faults: Faults) -> None:
-        for source, id, index in rows:
-            hash = _hash_of(source, id)
-            if hash in surplus:
-                right = surplus[hash]
-                why = f"it is that of entry {right}" if right is not None else "no entry was told so"
-                faults.add(f"The known ids lead {id!r} of {source!r} to entry {index}, but {why}.")
-
-
-def _first(heap: bytearray) -> dict[bytes, int]:
-    """From hash to index; of several tellings the first."""
-    found: dict[bytes, int] = {}
-    for at in range(0, len(heap), 32):
-        hash, index = bytes(heap[at : at + 24]), int.from_bytes(heap[at + 24 : at + 32], "big", signed=True)
-        found[hash] = min(found.get(hash, index), index)
-    return found
-
-
-def _hash_of(source: Any, id: Any) -> bytes:
-    """24 bytes for a source and an id; of stored values that are no text, for how they look."""
-    parts = [str(part).encode("utf-8", "surrogateescape") for part in (source, id)]
-    kinds = b"" if isinstance(source, str) and isinstance(id, str) else b"not text"
-    return hashlib.sha256(len(parts[0]).to_bytes(8, "big") + b"".join(parts) + kinds).digest()[:24]
+            for row in self._read():
+                if type(row[0]) is int:
+                    yield row
+                else:
+                    self.faults.add(self._strange)
+        except Exception as error:
+            self.words = told(error)

@@ -374,7 +374,8 @@ class Inspected(Protocol):
     """One unmoving view of all rows of the log's database, with no word believed: values as they are stored.
 
     A context manager; the view is taken on entering. Every method may raise Damaged where the file cannot
-    be read, and whatever has no good value comes back with a bad one.
+    be read, and whatever has no good value comes back with a bad one. A copy, also a pickled one in another
+    process, is of the same place and not entered yet.
     """
 
     def __enter__(self) -> Self: ...
@@ -397,10 +398,15 @@ class Inspected(Protocol):
         """(size, previous, root, note) of every published checkpoint, smallest first."""
 
     def index_rows(self) -> Iterator[tuple[Any, ...]]:
-        """(key, idx) of the whole subject index, in order."""
+        """(idx, keys) of the whole subject index, in the order of idx; what is no number may stand anywhere.
+        `keys` is one text of all keys of an entry, in decimals, with ", " between them.
+        """
 
     def repeat_rows(self) -> Iterator[tuple[Any, ...]]:
-        """(source, id, idx) of every known id."""
+        """(idx, source, id) of every known id, in the order of idx as above."""
+
+    def repeats_of(self, source: Any, id: Any) -> list[Any]:
+        """Every idx under a source and an id."""
 
     def disclosure_rows(self, start: int, stop: int) -> list[tuple[Any, ...]]:
         """(idx, subject, sealed) of the disclosures of entries start <= idx < stop."""
@@ -452,6 +458,31 @@ class InspectedDerived(Protocol):
 
     def again(self) -> AbstractContextManager[tuple[Derived, InspectedDerived]]:
         """An empty derivation in a place of its own, gone afterwards, and a view of it once filled."""
+
+
+# For `fsck`: more than one core.
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+class Apart(Protocol):
+    """Other processes of this machine, for much work that needs nothing but what it is given.
+
+    Jobs are functions of a module; what they are given and what they make can be pickled. What a job raises
+    is raised here; Refused("unavailable") if its process ended before it. A context manager, which ends all
+    processes on leaving.
+    """
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def each(self, job: Callable[[Given], Made], parts: Iterable[Given]) -> Iterator[Made]:
+        """What `job` makes of each part, in their order. Only a few parts are taken ahead."""
+
+    def stream(self, job: Callable[..., Iterator[Made]], *given: Any) -> Iterator[Made]:
+        """Begin a job at once that makes one thing after another."""
 
 
 # Keys.

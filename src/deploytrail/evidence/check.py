@@ -38,6 +38,11 @@ class Faults:
         if len(self._shown) < _SHOWN:
             self._shown.append(words)
 
+    def join(self, more: Faults) -> None:
+        """Count those of another part as well."""
+        self.count += more.count
+        self._shown += more._shown[: _SHOWN - len(self._shown)]
+
     def text(self) -> str:
         """The first few, and how many more there are."""
         more = self.count - len(self._shown)

@@ -67,7 +67,10 @@ def check(body: bytes) -> Entry:
         envelope = canonical.decode(body)
     except Refused as refusal:
         raise Refused("untrue", refusal.words) from None
-    entry = read(body)
+    try:
+        entry = msgspec.convert(envelope, Entry)
+    except msgspec.ValidationError as error:
+        raise Refused("untrue", f"An entry of the log cannot be read: {error}.") from None
     keys = list(subject_keys(envelope))
     if envelope["v"] == 1 and entry.subjects != keys:
         raise Refused("untrue", "The entry's subject keys are not those of its fields.")

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
@@ -37,6 +37,7 @@ SubjectOf = Callable[[Person], str]
 # n random bytes.
 Random = Callable[[int], bytes]
 
+_NESTED: Final = (dict, list)
 _PERSON_FIELDS: Final = ("email", "login", "name")
 
 
@@ -94,17 +95,25 @@ def seal(draft: Draft, subject_of: SubjectOf, random: Random) -> SealedFact:
     return SealedFact(entry, draft.kind, draft.source, envelope.get("id"), keys, work.disclosures)
 
 
-def sealed_paths(value: Any, path: str = "") -> Iterator[tuple[str, bytes]]:
+def sealed_paths(value: Any) -> list[tuple[str, bytes]]:
     """Every sealed field of an entry's value: its path and its commitment."""
+    found: list[tuple[str, bytes]] = []
+    _gather(value, "", found)
+    return found
+
+
+def _gather(value: Any, path: str, found: list[tuple[str, bytes]]) -> None:
     if isinstance(value, dict):
         if len(value) == 1 and isinstance(value.get("c"), str):
-            yield path, _commitment_of(value["c"], path)
+            found.append((path, _commitment_of(value["c"], path)))
             return
         for name, inner in value.items():
-            yield from sealed_paths(inner, f"{path}.{name}" if path else name)
+            if isinstance(inner, _NESTED):
+                _gather(inner, f"{path}.{name}" if path else name, found)
     elif isinstance(value, list):
         for place, inner in enumerate(value):
-            yield from sealed_paths(inner, f"{path}.{place}")
+            if isinstance(inner, _NESTED):
+                _gather(inner, f"{path}.{place}", found)
 
 
 def _commitment_of(text: str, path: str) -> bytes:

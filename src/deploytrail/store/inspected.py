@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -24,6 +25,8 @@ from deploytrail.store.sqlite import open_engine
 
 _PAGE: Final = 1_000
 _SHOWN: Final = 20
+# Called for every text that is read, so without a step in Python.
+_text: Final = partial(str, encoding="utf-8", errors="surrogateescape")
 
 
 class _File:
@@ -33,6 +36,9 @@ class _File:
         self._path = path
         self._engine: sa.Engine | None = None
         self._driver: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_engine": None, "_driver": None}
 
     def __enter__(self) -> Self:
         if not self._path.exists():
@@ -101,10 +107,17 @@ class InspectedLog(_File):
         return self._each("SELECT size, previous, root, note FROM checkpoint ORDER BY size")
 
     def index_rows(self) -> Iterator[tuple[Any, ...]]:
-        return self._each("SELECT key, idx FROM subject ORDER BY key, idx")
+        # quote() tells a text from a number, and writes numbers as they are.
+        pairs = "SELECT idx, key FROM subject ORDER BY idx, key"
+        return self._each(f"SELECT idx, group_concat(quote(key), ', ') FROM ({pairs}) GROUP BY idx")
 
     def repeat_rows(self) -> Iterator[tuple[Any, ...]]:
-        return self._each("SELECT source, id, idx FROM repeat ORDER BY source, id")
+        return self._each("SELECT idx, source, id FROM repeat ORDER BY idx")
+
+    def repeats_of(self, source: Any, id: Any) -> list[Any]:
+        return [
+            row[0] for row in self._all("SELECT idx FROM repeat WHERE source = ? AND id = ?", (source, id))
+        ]
 
     def disclosure_rows(self, start: int, stop: int) -> list[tuple[Any, ...]]:
         text = "SELECT idx, subject, sealed FROM disclosure WHERE idx >= ? AND idx < ? ORDER BY idx, subject"
@@ -158,15 +171,13 @@ class InspectedRows(_File):
     def again(self) -> Iterator[tuple[SqlDerived, InspectedRows]]:
         with tempfile.TemporaryDirectory(prefix="deploytrail-fsck-") as folder:
             path = Path(folder) / "derived.db"
-            derived = SqlDerived(path, self._made_of, synchronous="OFF")
+            # Rows are found by their keys alone here.
+            tables = [Table(table.name, table.row, table.key) for table in self._made_of]
+            derived = SqlDerived(path, tables, synchronous="OFF")
             try:
-                yield derived, InspectedRows(path, self._made_of)
+                yield derived, InspectedRows(path, tables)
             finally:
                 derived.close()
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogateescape")
 
 
 def _names(columns: Sequence[str]) -> str:

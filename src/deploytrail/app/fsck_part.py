@@ -1,0 +1,137 @@
+"""What `fsck` finds out about some entries that follow one another, with no look at any others.
+
+Parts depend on nothing but what they are given, so that other processes can look at them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Self
+
+from deploytrail.app.access import HOUSE
+from deploytrail.app.judging import told
+from deploytrail.app.ports import Given, Made
+from deploytrail.evidence.check import Faults
+from deploytrail.facts.entry import Entry, check
+from deploytrail.facts.subjects import subject_hash
+from deploytrail.tlog.hashes import HASH_BYTES, leaf_hash
+
+# As the index writes the keys of an entry in one text.
+BETWEEN: Final = ", "
+# The same few subjects come again and again.
+_key_of = lru_cache(maxsize=20_000)(subject_hash)
+
+
+class Here:
+    """Implements ports.Apart in this process: for a small house, or one core."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def each(self, job: Callable[[Given], Made], parts: Iterable[Given]) -> Iterator[Made]:
+        """One after another."""
+        return map(job, parts)
+
+    def stream(self, job: Callable[..., Iterator[Made]], *given: Any) -> Iterator[Made]:
+        """Not at once, but when its first thing is asked for."""
+        return job(*given)
+
+
+class Part(NamedTuple):
+    """The leaf and the body of each entry from `start` on, and what two tables hold about them.
+
+    `keys` is what the subject index has of each, `ids` (source, id) under which each is known; None where
+    the table cannot be read.
+    """
+
+    start: int
+    rows: list[tuple[Any, Any]]
+    keys: Mapping[int, Any] | None
+    ids: Mapping[int, list[tuple[Any, Any]]] | None
+
+
+class Found:
+    """What was found out about a part.
+
+    `leaves` are those that the tree grows by, up to the first entry that has none; `unread` the entries of
+    which nothing can be said; `untold` entries with an id under which they are not known, for whoever can
+    look for an earlier telling.
+    """
+
+    def __init__(self, part: Part) -> None:
+        self.start, self.stop = part.start, part.start + len(part.rows)
+        self.leaves: list[bytes] = []
+        self.hashed, self.decoded, self.index, self.ids = Faults(), Faults(), Faults(), Faults()
+        self.unread: list[int] = []
+        self.untold: list[tuple[int, str, str]] = []
+        # Subjects that were erased, with the newest entry that says so.
+        self.erased: dict[str, int] = {}
+        self.pairs = self.known = 0
+
+
+def look(part: Part) -> Found:
+    """Check 3 and 4, and the part's share of 9 and 10."""
+    found = Found(part)
+    for index, (leaf, body) in enumerate(part.rows, part.start):
+        if not _hashed(found, index, leaf, body):
+            continue
+        try:
+            entry = check(body)
+        except Exception as error:
+            found.decoded.add(f"Entry {index}: {told(error)}")
+            found.unread.append(index)
+            continue
+        if part.keys is not None:
+            _indexed(found, index, entry.subjects, part.keys.get(index, ""))
+        if part.ids is not None:
+            _known(found, index, entry, part.ids.get(index, ()))
+        if entry.kind == "subject.erased" and entry.source == HOUSE:
+            found.erased[str(entry.data.get("subject"))] = index
+    return found
+
+
+def _hashed(found: Found, index: int, leaf: Any, body: Any) -> bool:
+    """Whether there is anything to hash. The tree is built from the stored leaf, if that is a hash at all."""
+    try:
+        hash = leaf_hash(body)
+    except Exception as error:
+        found.hashed.add(f"Entry {index} cannot be hashed: {told(error)}")
+        found.unread.append(index)
+        return False
+    if hash != leaf:
+        found.hashed.add(f"Entry {index}: its bytes do not give its leaf hash.")
+    if len(found.leaves) == index - found.start:
+        found.leaves.append(leaf if isinstance(leaf, bytes) and len(leaf) == HASH_BYTES else hash)
+    return True
+
+
+def _indexed(found: Found, index: int, subjects: list[str], stored: Any) -> None:
+    expected = [_key_of(subject) for subject in subjects]
+    found.pairs += len(expected)
+    if stored == str(sorted(expected))[1:-1]:
+        return
+    there = set(str(stored).split(BETWEEN)) - {""}
+    for subject, key in zip(subjects, map(str, expected), strict=True):
+        if key not in there:
+            found.index.add(f"The subject index lacks entry {index} under {subject}.")
+    for key in sorted(there - set(map(str, expected))):
+        found.index.add(f"The subject index has entry {index} too much, under the key {key}.")
+
+
+def _known(found: Found, index: int, entry: Entry, stored: Iterable[tuple[Any, Any]]) -> None:
+    mine = None if entry.id is None else (entry.source, entry.id)
+    there = False
+    for source, id in stored:
+        found.known += 1
+        if (source, id) == mine:
+            there = True
+        else:
+            found.ids.add(
+                f"The known ids lead {id!r} of {source!r} to entry {index}, but it was not told so."
+            )
+    if mine is not None and not there:
+        found.untold.append((index, *mine))
