@@ -171,13 +171,18 @@ class InspectedRows(_File):
     def again(self) -> Iterator[tuple[SqlDerived, InspectedRows]]:
         with tempfile.TemporaryDirectory(prefix="deploytrail-fsck-") as folder:
             path = Path(folder) / "derived.db"
-            # Rows are found by their keys alone here.
-            tables = [Table(table.name, table.row, table.key) for table in self._made_of]
-            derived = SqlDerived(path, tables, synchronous="OFF")
+            derived = _Again(path, self._made_of, synchronous="OFF")
             try:
-                yield derived, InspectedRows(path, tables)
+                yield derived, InspectedRows(path, self._made_of)
             finally:
                 derived.close()
+
+
+class _Again(SqlDerived):
+    """Rows that are found by their keys alone: without indexes they are made in less time."""
+
+    def _ddl(self) -> list[str]:
+        return [text for text in super()._ddl() if not text.startswith("CREATE INDEX")]
 
 
 def _names(columns: Sequence[str]) -> str:
