@@ -7,6 +7,7 @@ the keys of any entry from its bytes alone.
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Any, Final
 
 MAX_SUBJECTS: Final = 32
@@ -51,6 +52,8 @@ def subject_keys(envelope: dict[str, Any]) -> tuple[str, ...]:
     return tuple(keys)[:MAX_SUBJECTS]
 
 
+# The same services, repositories and people come again and again.
+@lru_cache(maxsize=8192)
 def subject_hash(key: str) -> int:
     """The first eight bytes of SHA-256 of a subject key, as a signed integer, as the index has it."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
