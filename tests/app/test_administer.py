@@ -417,6 +417,31 @@ def test_a_revoked_token_holds_no_more(office: Office) -> None:
         office.administer.revoke_token(ADA, made.id)
 
 
+def test_a_token_is_at_hand_for_a_second_after_it_was_looked_up(office: Office) -> None:
+    made = office.administer.create_token(ADA, "reporter", "ci")
+    at_hand = office.administer.token_at_hand
+    assert at_hand(made.secret) is None
+    grant = office.administer.token(made.secret)
+    assert grant is not None
+    assert at_hand(made.secret) == grant
+    assert at_hand(made.secret + "x") is None
+    office.later(999)
+    assert at_hand(made.secret) == grant
+    office.later(1)
+    assert at_hand(made.secret) is None
+
+
+def test_a_token_that_ended_is_not_at_hand(office: Office) -> None:
+    short = office.administer.create_token(ADA, "reporter", "short", lasts_ms=500)
+    made = office.administer.create_token(ADA, "reporter", "ci")
+    assert office.administer.token(short.secret)
+    assert office.administer.token(made.secret)
+    office.administer.revoke_token(ADA, made.id)
+    assert office.administer.token_at_hand(made.secret) is None
+    office.later(500)
+    assert office.administer.token_at_hand(short.secret) is None
+
+
 def test_revoking_at_once_is_told_once(office: Office) -> None:
     made = office.administer.create_token(ADA, "reporter", "ci")
     at_once(5, lambda n: office.administer.revoke_token(ADA, made.id))

@@ -438,6 +438,10 @@ class Administer:
         """By bearer."""
         return self.tokens.get(secret)
 
+    def token_at_hand(self, secret: str) -> Grant | None:
+        """Nothing is remembered."""
+        return None
+
     def link_use(self, link: str, name: str | None) -> tuple[Session, str]:
         """Once."""
         if link not in self.links:

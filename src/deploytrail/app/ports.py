@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import msgspec
@@ -78,11 +79,15 @@ class Submission(NamedTuple):
     delivery: RawDelivery | None = None
 
 
-class Placed(NamedTuple):
-    """Where an entry stands. `repeat`: it stood there before; nothing was written."""
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where an entry stands. `repeat`: it stood there before; nothing was written. `leaf`: the leaf hash of
+    an entry that was written now.
+    """
 
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
+    index: int
     repeat: bool
+    leaf: bytes | None = field(default=None, compare=False)
 
 
 class Row(NamedTuple):

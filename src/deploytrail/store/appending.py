@@ -71,10 +71,10 @@ class Batch:
             self.deliveries[raw.mac] = (raw, next(one.index for one in placed if not one.repeat))
             if raw.id_mac is not None:
                 self._id_macs.add(raw.id_mac)
-        for pending, one in zip(submission.entries, placed, strict=True):
-            if not one.repeat:
-                self._take(one.index, pending)
-        return placed
+        return [
+            one if one.repeat else Placed(one.index, repeat=False, leaf=self._take(one.index, pending))
+            for pending, one in zip(submission.entries, placed, strict=True)
+        ]
 
     def close(self) -> tuple[Head, list[Node]]:
         """The new head, and the hashes of the tiles that became full.
@@ -131,15 +131,18 @@ class Batch:
                 "Nothing of this was recorded; tell a correction under a new id.",
             )
 
-    def _take(self, index: int, pending: Pending) -> None:
+    def _take(self, index: int, pending: Pending) -> bytes:
+        """Add an entry to the batch; its leaf hash."""
+        leaf = leaf_hash(pending.entry)
         self._told.append(pending)
-        self.entries.append((index, leaf_hash(pending.entry), pending.entry))
+        self.entries.append((index, leaf, pending.entry))
         for key in pending.subjects:
             self.subjects.append((key, index))
             self._touched[key] = index
         if pending.id is not None:
             self.repeats[pending.source, pending.id] = index
         self.disclosures.extend((index, blob) for blob in pending.disclosures)
+        return leaf
 
 
 def empty_head() -> Head:

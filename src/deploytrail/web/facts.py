@@ -27,6 +27,7 @@ from deploytrail.facts.draft import Draft
 from deploytrail.web import body
 from deploytrail.web.context import Context
 from deploytrail.web.described import JSON, NDJSON, Answer, Described, described
+from deploytrail.web.gather import outcome
 from deploytrail.web.guard import PATIENCE, Caller, caller_of, demand_space, projected, teller
 from deploytrail.web.numbers import base64
 from deploytrail.web.problems import problem
@@ -154,9 +155,11 @@ async def _one(request: Request, key: str | None, wait: str) -> Response:
     shares = [web.share(*teller(caller_of(request)))]
     line = await body.read(request, told.MAX_TOLD, "A fact", web.room, shares)
     _charge(house, caller_of(request), 1, len(line))
-    future = await run_in_threadpool(_handed_in, house, caller_of(request), line, key)
-    [placed] = await asyncio.wrap_future(future)
-    leaf = await run_in_threadpool(house.log.leaves, placed.index, placed.index + 1)
+    caller = caller_of(request)
+    placed = await web.told.tell(lambda: _draft(house, caller, line, key))
+    leaf = placed.leaf
+    if leaf is None:
+        leaf = await run_in_threadpool(house.log.leaves, placed.index, placed.index + 1)
     answer = FactPlaced(
         index=placed.index,
         leaf=base64(leaf),
@@ -169,10 +172,6 @@ async def _one(request: Request, key: str | None, wait: str) -> Response:
         headers={"Deploytrail-Index": str(placed.index)},
         media_type="application/json",
     )
-
-
-def _handed_in(house: House, caller: Caller, line: bytes, key: str | None) -> Future[list[Placed]]:
-    return house.recorder.record([_draft(house, caller, line, key)])
 
 
 async def _reach(house: House, index: int, wait: str) -> Any:
@@ -246,10 +245,7 @@ class _Intake:
     async def settle(self) -> None:
         """Answer what is under way."""
         pending, self._pending = self._pending, []
-        placed: list[Placed | Refused] = []
-        for each in pending:
-            placed.append(each if isinstance(each, Refused) else await _settled(each))
-        self.answers += await run_in_threadpool(self._answer, placed, len(self.answers))
+        self.answers += await run_in_threadpool(self._answer, pending, len(self.answers))
 
     def _hand_in(self, lines: list[bytes | None]) -> list[Future[Placed] | Refused]:
         read: list[Draft | Refused] = []
@@ -271,18 +267,13 @@ class _Intake:
             # A new one, without the trace that would keep the whole line in memory.
             return Refused(refusal.code, refusal.words)
 
-    def _answer(self, placed: Sequence[Placed | Refused], before: int) -> list[bytes]:
-        indices = [each.index for each in placed if isinstance(each, Placed)]
-        self.newest = max([self.newest, *indices])
-        leaves = _leaves(self._house, indices)
+    def _answer(self, pending: Sequence[Future[Placed] | Refused], before: int) -> list[bytes]:
+        placed = [each if isinstance(each, Refused) else outcome(each) for each in pending]
+        there = [each for each in placed if isinstance(each, Placed)]
+        self.newest = max([self.newest, *(each.index for each in there)])
+        leaves = {each.index: base64(each.leaf) for each in there if each.leaf is not None}
+        leaves |= _leaves(self._house, [each.index for each in there if each.index not in leaves])
         return [_line(each, before + place + 1, leaves) for place, each in enumerate(placed)]
-
-
-async def _settled(future: Future[Placed]) -> Placed | Refused:
-    try:
-        return await asyncio.wrap_future(future)
-    except Refused as refusal:
-        return refusal
 
 
 def _line(each: Placed | Refused, number: int, leaves: dict[int, str]) -> bytes:

@@ -136,13 +136,24 @@ def identify(house: House, settings: WebSettings, request: HTTPConnection) -> Ca
     bearer = _bearer(request.headers)
     if bearer is not None:
         grant = house.administer.token(bearer)
-        return Caller(role=grant.role, name=grant.name, grant=grant, secret=bearer) if grant else Caller()
+        return _machine(grant, bearer) if grant else Caller()
     cookie = request.cookies.get(cookie_name(settings))
     if cookie:
         session = house.administer.session(cookie)
         if session:
             return Caller(role=session.role, name=session.name, session=session, secret=cookie)
     return Caller()
+
+
+def _at_hand(house: House, request: HTTPConnection) -> Caller:
+    """Who asks, if it is a token that was looked up a moment ago: a machine that tells much."""
+    bearer = _bearer(request.headers)
+    grant = house.administer.token_at_hand(bearer) if bearer is not None else None
+    return _machine(grant, bearer) if grant and bearer else Caller()
+
+
+def _machine(grant: Grant, bearer: str) -> Caller:
+    return Caller(role=grant.role, name=grant.name, grant=grant, secret=bearer)
 
 
 def host(request: HTTPConnection) -> str:
@@ -196,7 +207,9 @@ def _guarded(
         web = request.app.state.web
         caller = Caller()
         if "authorization" in request.headers or "cookie" in request.headers:
-            caller = await run_in_threadpool(identify, web.house, web.settings, request)
+            caller = _at_hand(web.house, request)
+            if not caller.known:
+                caller = await run_in_threadpool(identify, web.house, web.settings, request)
         request.state.caller = caller
         # A token is never sent by a browser by itself, a cookie is.
         if request.method not in _SAFE and caller.grant is None and (form or caller.session is not None):
