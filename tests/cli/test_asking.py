@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from deploytrail.app import views
 from deploytrail.cli import shown
 from deploytrail.client import House, Placed, Problem, Refused, answers
-from tests.main.running import Running, Typed, serving, typed
+from tests.main.running import PATIENCE_S, Running, Typed, serving, typed
 
 REPOSITORY = "example.org/shop/checkout"
 ONE, TWO, THREE = "1" * 40, "2" * 40, "3" * 40
@@ -294,9 +295,17 @@ def test_the_client_reads_every_page(ask: Asked, monkeypatch: pytest.MonkeyPatch
         ]  # fmt: skip
         since = datetime(2026, 3, 17, 12, 6, tzinfo=UTC)
         assert {row.version for row in house.deployments(since=since, until=since)} == {"1.43"}
-        found = house.deployment(next(house.deployments(status="failed", environment="production")).key)
-        assert (found.status, found.at) == ("failed", since)
+        one = house.deployment(next(house.deployments(status="failed", environment="production")).key)
+        assert (one.status, one.at) == ("failed", since)
         assert {each.name for each in house.environments()} >= {"production"}
+        end = time.monotonic() + PATIENCE_S
+        while not (found := list(house.search("checkout 1.42"))):
+            # The search index follows the log by itself.
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert {row.kind for row in found} == {"deployment.finished"}
+        assert [each.sort for each in house.named("checkout")] == ["service"]
+        assert list(house.search("nobody said this")) == []
         assert house.checkpoint().startswith(b"deploytrail.invalid/")
         assert b"c2sp.org/tlog-proof@v1" in house.receipt(0)
         with pytest.raises(Refused, match="needs its offset"):

@@ -312,3 +312,15 @@ class WhatChanged(Said, frozen=True, kw_only=True):
     since: datetime
     until: datetime
     services: list[ServiceChanged]
+
+
+class Named(Said, frozen=True, kw_only=True):
+    """One thing that a word of a question names: `sort` says what, `key` tells it from others of its sort."""
+
+    sort: str
+    key: str
+    index: int | None = None
+    number: int | None = None
+    name: str | None = None
+    place: str | None = None
+    who: Who | None = None

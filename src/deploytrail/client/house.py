@@ -16,6 +16,7 @@ from deploytrail.client.answers import (
     DeploymentRow,
     Environment,
     LastGood,
+    Named,
     Person,
     Placed,
     Problem,
@@ -173,6 +174,15 @@ class House:
         asked |= {"kind": kind, "outcome": outcome}
         return self._every("/api/v1/trail", "rows", TrailRow, at_least, asked)
 
+    def search(self, question: str, *, at_least: int | None = None) -> Iterator[TrailRow]:
+        """Lines of the trail that all words of a question match, newest first."""
+        return self._every("/api/v1/search", "rows", TrailRow, at_least, {"q": question})
+
+    def named(self, question: str, *, at_least: int | None = None) -> list[Named]:
+        """What the words of a question name: services, people, commits, artifacts and so on."""
+        page = next(self._pages("/api/v1/search", at_least, {"q": question}))
+        return self._convert(page.get("answers", []), list[Named])
+
     def running(
         self, service: str, environment: str, at: Time | None = None, *, at_least: int | None = None
     ) -> Deployment:
@@ -226,7 +236,7 @@ class House:
         self, path: str, name: str, type_: type[T], at_least: int | None, asked: dict[str, str | None]
     ) -> Iterator[T]:
         for page in self._pages(path, at_least, asked):
-            yield from self._convert(page.get(name), list[type_])  # type: ignore[valid-type]
+            yield from self._convert(page.get(name, []), list[type_])  # type: ignore[valid-type]
 
     def _pages(
         self, path: str, at_least: int | None, asked: dict[str, str | None]
