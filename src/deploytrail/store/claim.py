@@ -12,9 +12,10 @@ from typing import NoReturn
 
 import msgspec
 
-from deploytrail.app.ports import Chance
+from deploytrail.app.ports import Chance, Log
 from deploytrail.app.vault import Vault
 from deploytrail.errors import Refused
+from deploytrail.facts.entry import read
 from deploytrail.store.folder import VERSION, Folder, Mark
 
 
@@ -24,25 +25,51 @@ def claim(
     origin: str | None,
     signer: Path | None,
     demo: bool,
+    database: str,
     first: Callable[[], tuple[str, Path]],
 ) -> Mark:
     """The mark of the folder's house; settled now, with the origin and signer of `first`, if there is none.
 
     A `signer` that is said counts for this opening; who settles the mark keeps it. Refused("conflict") for
-    another `origin`, "bad-input" for a signer in the data folder.
+    another `origin` or sort of `database`, "bad-input" for a signer in the data folder.
     """
     mark = folder.mark()
     if mark is None:
         new_origin, new_signer = first()
         place = _apart(signer or new_signer, folder)
-        mark = Mark(version=VERSION, origin=new_origin, signer=str(place), demo=demo)
+        mark = Mark(version=VERSION, origin=new_origin, signer=str(place), demo=demo, database=database)
         folder.settle(mark)
         return mark
+    demand_database(mark, database)
     if origin is not None and origin != mark.origin:
         raise Refused("conflict", f"This log's origin is {mark.origin}; it was fixed at the first start.")
     if signer is not None:
         mark = msgspec.structs.replace(mark, signer=str(_apart(signer, folder)))
     return mark
+
+
+def demand_database(mark: Mark, database: str) -> None:
+    """Refused("conflict") if the house lies in a database of another sort."""
+    if mark.database == database:
+        return
+    raise Refused(
+        "conflict",
+        "This house lies in PostgreSQL. Say where, with DEPLOYTRAIL_DATABASE_URL or --database-url."
+        if mark.database == "postgresql"
+        else "This house lies in files of its data folder. Leave out --database-url, or name another folder.",
+    )
+
+
+def demand_same_log(mark: Mark, log: Log) -> None:
+    """Refused("conflict") if the log has begun, and not as that of this house."""
+    first = [read(row.body) for row in log.entries(0, 1)]
+    found = first[0].data.get("origin") if first and first[0].kind == "log.opened" else mark.origin
+    if found != mark.origin:
+        raise Refused(
+            "conflict",
+            f"This database holds the log of {found}; the data folder belongs to {mark.origin}. "
+            "Name the database and the folder of one house.",
+        )
 
 
 def house_key(folder: Folder, mark: Mark, *, empty: bool, chance: Chance) -> bytes:

@@ -2,8 +2,8 @@
 
 house.json   what house this is: origin, where its signer lies, whether it is the demo's
 house.key    the house key, 0600: seals sources' secrets and subjects' keys
-trail.db     entries, tree and what lies beside them
-keys.db      subjects' keys, with a backup of its own
+trail.db     entries, tree and what lies beside them; in PostgreSQL for a house that lies there
+keys.db      subjects' keys, with a backup of its own; likewise
 derived.db   rows that can be made again
 search.db    the search index, which can be made again
 writer.lock  held by the one writer
@@ -30,14 +30,18 @@ VERSION: Final = 1
 _BLOCK: Final = 512
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """house.json. `version` is that of the folder's layout, `key` tells the house key from others."""
+class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """house.json. `version` is that of the folder's layout, `key` tells the house key from others.
+
+    `database` says in what sort of database the log lies; that it is the right one, the log itself says.
+    """
 
     version: int
     origin: str
     signer: str
     demo: bool = False
     key: str | None = None
+    database: str = "sqlite"
 
 
 class Folder:

@@ -1,96 +1,65 @@
-"""What lies in the files of a house, row by row, for `fsck`: over a connection of its own, nothing believed.
-
-Values come as SQLite stores them. Text that is no UTF-8 comes with surrogates for the bad bytes, so that
-even such a row can be named. Nothing is ever written.
-"""
+"""What lies in the databases of a house, row by row, for `fsck`: unmoving, and with nothing believed."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
-import sqlalchemy as sa
-
-from deploytrail.app.ports import Damaged
 from deploytrail.errors import Refused
 from deploytrail.projections.tables import Table
 from deploytrail.store.derived_rows import columns_of
 from deploytrail.store.derived_sql import SqlDerived, ddl
 from deploytrail.store.made_again import shape
-from deploytrail.store.sqlite import open_engine
-
-_PAGE: Final = 1_000
-_SHOWN: Final = 20
-# Called for every text that is read, so without a step in Python.
-_text: Final = partial(str, encoding="utf-8", errors="surrogateescape")
+from deploytrail.store.postgresql import Schema
+from deploytrail.store.snapshot import SHOWN, snapshot
 
 
-class _File:
-    """One snapshot of one SQLite file, between entering and leaving."""
+_SNAPSHOT: Final = ("_snapshot", "_all", "_each", "damage")
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._engine: sa.Engine | None = None
-        self._driver: Any = None
+
+class _View:
+    """One snapshot of a SQLite file or of a schema, between entering and leaving."""
+
+    def __init__(self, where: Path | Schema) -> None:
+        self._where = where
+        self._snapshot = snapshot(where)
+        self._all, self._each, self.damage = self._snapshot.all, self._snapshot.each, self._snapshot.damage
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_engine": None, "_driver": None}
+        # Another process takes a snapshot of its own.
+        kept = {name: value for name, value in self.__dict__.items() if name not in _SNAPSHOT}
+        return kept
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self.__dict__.update(kept)
+        _View.__init__(self, kept["_where"])
+
+    def _told(self, value: Any) -> Any:
+        """Text that somebody told, which PostgreSQL keeps as bytes; in a SQLite file they are a fault."""
+        kept = isinstance(self._where, Schema) and isinstance(value, bytes)
+        return value.decode("utf-8", "surrogateescape") if kept else value
+
+    def _asked(self, value: Any) -> Any:
+        """Such a text as it is kept."""
+        return value.encode() if isinstance(self._where, Schema) and isinstance(value, str) else value
 
     def __enter__(self) -> Self:
-        if not self._path.exists():
-            raise Refused("not-found", f"There is no {self._path.name}.")
-        self._engine = open_engine(self._path, synchronous="FULL", readonly=True)
         try:
-            with self._failing():
-                self._driver = self._engine.raw_connection()
-                self._driver.driver_connection.text_factory = _text
-                # A view begins with its first read.
-                self._all("BEGIN")
-                self._all("SELECT count(*) FROM sqlite_schema")
+            self._snapshot.open()
         except Refused:
-            self.__exit__()
+            self._snapshot.close()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._driver is not None:
-            self._driver.invalidate()
-            self._driver = None
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
-
-    def damage(self) -> list[str]:
-        return [row[0] for row in self._all(f"PRAGMA integrity_check({_SHOWN})") if row[0] != "ok"]
-
-    def _all(self, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._failing():
-            found: list[tuple[Any, ...]] = self._driver.driver_connection.execute(text, values).fetchall()
-            return found
-
-    def _each(self, text: str, values: Sequence[Any] = (), page: int = _PAGE) -> Iterator[tuple[Any, ...]]:
-        with self._failing():
-            found = self._driver.driver_connection.execute(text, values)
-            while some := found.fetchmany(page):
-                yield from some
-
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        assert self._engine is not None
-        dbapi: Any = self._engine.dialect.dbapi
-        try:
-            yield
-        except (sa.exc.DBAPIError, dbapi.Error) as error:
-            words = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-            raise Damaged(f"{self._path.name} cannot be read there ({words}).") from error
+        self._snapshot.close()
 
 
-class InspectedLog(_File):
-    """Implements ports.Inspected on the file of a SqlLog."""
+class InspectedLog(_View):
+    """Implements ports.Inspected on what a SqlLog keeps."""
 
     def head_rows(self) -> list[tuple[Any, ...]]:
         return self._all("SELECT id, size, root, frontier, published FROM head ORDER BY id LIMIT 10")
@@ -107,17 +76,20 @@ class InspectedLog(_File):
         return self._each("SELECT size, previous, root, note FROM checkpoint ORDER BY size")
 
     def index_rows(self) -> Iterator[tuple[Any, ...]]:
+        if isinstance(self._where, Schema):
+            listed = "string_agg(key::text, ', ' ORDER BY key)"
+            return self._each(f"SELECT idx, {listed} FROM subject GROUP BY idx ORDER BY idx")
         # quote() tells a text from a number, and writes numbers as they are.
         pairs = "SELECT idx, key FROM subject ORDER BY idx, key"
         return self._each(f"SELECT idx, group_concat(quote(key), ', ') FROM ({pairs}) GROUP BY idx")
 
     def repeat_rows(self) -> Iterator[tuple[Any, ...]]:
-        return self._each("SELECT idx, source, id FROM repeat ORDER BY idx")
+        for index, source, id in self._each("SELECT idx, source, id FROM repeat ORDER BY idx"):
+            yield index, self._told(source), self._told(id)
 
     def repeats_of(self, source: Any, id: Any) -> list[Any]:
-        return [
-            row[0] for row in self._all("SELECT idx FROM repeat WHERE source = ? AND id = ?", (source, id))
-        ]
+        text = "SELECT idx FROM repeat WHERE source = ? AND id = ?"
+        return [row[0] for row in self._all(text, (self._asked(source), self._asked(id)))]
 
     def disclosure_rows(self, start: int, stop: int) -> list[tuple[Any, ...]]:
         text = "SELECT idx, subject, sealed FROM disclosure WHERE idx >= ? AND idx < ? ORDER BY idx, subject"
@@ -126,18 +98,19 @@ class InspectedLog(_File):
     def stray_disclosures(self) -> list[tuple[Any, ...]]:
         none = "idx NOT IN (SELECT idx FROM entry)"
         text = f"SELECT idx, subject FROM disclosure WHERE {none} ORDER BY idx LIMIT ?"
-        return self._all(text, (_SHOWN,))
+        return self._all(text, (SHOWN,))
 
     def delivery_rows(self) -> Iterator[tuple[Any, ...]]:
         # One at a time: bodies are up to 25 MiB.
         text = (
             "SELECT id, source, mac, id_mac, received_at, event, idx, key, sealed FROM delivery ORDER BY id"
         )
-        return self._each(text, page=1)
+        for id, source, mac, id_mac, at, event, *more in self._each(text, page=1):
+            yield id, self._told(source), mac, id_mac, at, self._told(event), *more
 
 
-class InspectedKeys(_File):
-    """Implements ports.InspectedKeys on the file of a SqlKeyring."""
+class InspectedKeys(_View):
+    """Implements ports.InspectedKeys on what a SqlKeyring keeps."""
 
     def key_rows(self) -> Iterator[tuple[Any, ...]]:
         return self._each("SELECT subject FROM subject_key ORDER BY subject")
@@ -146,7 +119,7 @@ class InspectedKeys(_File):
         return self._each("SELECT mac, subject FROM identity ORDER BY subject")
 
 
-class InspectedRows(_File):
+class InspectedRows(_View):
     """Implements ports.InspectedDerived on the file of a SqlDerived with these tables."""
 
     def __init__(self, path: Path, tables: Sequence[Table[Any]]) -> None:

@@ -55,6 +55,7 @@ class Server:
         """Connect. Refused("unavailable") if it is out of reach, or cannot promise durability; "bad-input"
         for what is no address.
         """
+        self.url = url
         self._connect_with = _parameters(url)
         self.name = _shown(self._connect_with)
         self.damage: str | None = None
@@ -145,7 +146,7 @@ class Schema:
 
     def __init__(self, server: Server, name: str, *, write: bool = True) -> None:
         """Refused("not-found") if there is nothing to read and nothing may be made."""
-        self.name, self.schema, self._server, self._write = (
+        self.name, self.schema, self.server, self._write = (
             f"{server.name}, schema {name}",
             name,
             server,
@@ -158,12 +159,16 @@ class Schema:
         if not write and not self._exists():
             raise Refused("not-found", f"There is no schema {name} in {server.name}.")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process makes connections of its own.
+        return _again, (self.server.url, self.schema)
+
     def make(self, tables: sa.MetaData) -> None:
         forgetting = [t.name for t in tables.sorted_tables if t.info["state"] in ("erasable", "ephemeral")]
         self._emptied = [f'"{self.schema}"."{name}"' for name in forgetting]
         # One at a time: of two processes that start together the second finds everything made.
         lock = sa.text("SELECT pg_advisory_xact_lock(:key)")
-        with self._server.begin(self._server.engine) as tx:
+        with self.server.begin(self.server.engine) as tx:
             tx.execute(lock, {"key": lock_of(f"make {self.schema}")})
             if not _there(tx, self.schema):
                 tx.exec_driver_sql(f'CREATE SCHEMA "{self.schema}"')
@@ -174,12 +179,12 @@ class Schema:
     def begin(self) -> Iterator[sa.Connection]:
         if not self._write:
             raise Refused("unavailable", f"{self.name} was opened for reading only.")
-        with self._server.begin(self._engine) as tx:
+        with self.server.begin(self._engine) as tx:
             yield tx
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        with self._server.failing(), self._readers.connect() as tx:
+        with self.server.failing(), self._readers.connect() as tx:
             yield tx
 
     def scrub(self) -> None:
@@ -205,7 +210,7 @@ class Schema:
         if not self._write:
             raise Refused("unavailable", f"{self.name} was opened for reading only.")
         with (
-            self._server.failing(),
+            self.server.failing(),
             self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as tx,
         ):
             for table in self._emptied:
@@ -234,6 +239,10 @@ class Schema:
         )
         with self.begin() as tx:
             return bool(tx.execute(text, {"xid": xid}).scalar())
+
+
+def _again(url: str, name: str) -> Schema:
+    return Schema(Server(url), name, write=False)
 
 
 def lock_of(name: str) -> int:
