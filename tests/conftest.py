@@ -22,6 +22,15 @@ settings.register_profile("quick", deadline=None, max_examples=15)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 
+@pytest.fixture(autouse=True)
+def no_database_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Databases of houses in the folder of a test go with the test."""
+    yield
+    folder = getattr(request.node, "funcargs", {}).get("tmp_path")
+    if folder is not None:
+        postgres.forget(folder)
+
+
 @pytest.fixture
 def database_url() -> Iterator[str]:
     """The address of a new PostgreSQL database, gone after the test."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import functools
-import hashlib
 import os
 import pwd
 import secrets
@@ -28,6 +27,8 @@ VARIABLE: Final = "DEPLOYTRAIL_TEST_DATABASE"
 ROLE: Final = "house"
 # Where the cluster lies, for processes that the tests start.
 RUNNING: Final = "DEPLOYTRAIL_TEST_CLUSTER"
+# What stands beside a database that is empty and nobody's.
+_FREE: Final = "free"
 # initdb refuses root, so root starts the server as one of these.
 _OTHERS: Final = ("postgres", "nobody")
 # Ends the server and removes its folder as soon as whoever holds the other end of its input is gone.
@@ -77,7 +78,7 @@ class Cluster:
         if running is not None:
             self.folder = running
             return
-        self.folder = Path(tempfile.mkdtemp(prefix="dt-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="dt-pg-", dir=_room()))
         if self._as:
             os.chown(self.folder, self._as["user"], self._as["group"])
         # Whoever runs the tests may reach the socket; it listens nowhere else.
@@ -115,31 +116,45 @@ class Cluster:
         return f"postgresql://{ROLE}@/{database}?host={self.folder}"
 
     def new(self, owner: Path | None = None) -> str:
-        """Make a database; its address. `owner` is the folder with which it is forgotten."""
-        name = "n" + secrets.token_hex(6) if owner is None else _name(owner)
-        # As a file copy: faster than through the log, for a template as small as this.
-        self.do(f"CREATE DATABASE {name} STRATEGY file_copy")
-        if owner is not None:
-            self.do(
-                sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), str(owner.resolve()))
-            )
+        """An empty database; its address. `owner` is the folder with which it is forgotten.
+
+        Making and removing one makes the server flush everything; so they are emptied and given again.
+        """
+        free = [name for name, said in self._said().items() if said == _FREE]
+        name = free[0] if free else "n" + secrets.token_hex(6)
+        if not free:
+            self.do(f"CREATE DATABASE {name}")
+        self._say(name, str(owner.resolve()) if owner else "taken")
         return self.url(name)
+
+    def of(self, owner: Path) -> str:
+        """The address of the database of a folder, made when it is first asked for."""
+        mine = [name for name, said in self._said().items() if said == str(owner.resolve())]
+        return self.url(mine[0]) if mine else self.new(owner)
 
     def owned(self) -> dict[str, str]:
         """The databases of folders, by name."""
-        found = self.do(
-            "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
-            " WHERE shobj_description(oid, 'pg_database') LIKE '/%'"
-        )
-        return dict(found)
+        return {name: said for name, said in self._said().items() if said.startswith("/")}
 
     def drop(self, name: str) -> None:
-        """Remove a database, whoever still uses it."""
-        self.do(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        """Empty a database, whoever still uses it, for the next who asks."""
+        self.do(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        ours = "nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
+        for (schema,) in self.do(f"SELECT nspname FROM pg_namespace WHERE {ours}", name):
+            self.do(f'DROP SCHEMA "{schema}" CASCADE', name)
+        self.do("CREATE SCHEMA public", name)
+        self._say(name, _FREE)
 
-    def do(self, text: str | sql.Composed) -> list[tuple[Any, ...]]:
+    def _said(self) -> dict[str, str]:
+        text = "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
+        return {name: said for name, said in self.do(text) if name.startswith("n") and said}
+
+    def _say(self, name: str, words: str) -> None:
+        self.do(sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), words))
+
+    def do(self, text: str | sql.Composed, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Run one statement as the one who may do everything."""
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
             answer = connection.execute(text if isinstance(text, sql.Composed) else text.encode())
             return answer.fetchall() if answer.description else []
 
@@ -172,8 +187,12 @@ def cluster() -> Cluster:
 
 def database_of(folder: Path) -> str:
     """The address of the one database that belongs to a folder, made when it is first asked for."""
-    name = _name(folder)
-    return cluster().url(name) if name in cluster().owned() else cluster().new(folder)
+    return cluster().of(folder)
+
+
+def url_of(folder: Path) -> str | None:
+    """The address of the database of the house in a data folder; None if its log lies in a file."""
+    return database_of(folder) if chosen() else None
 
 
 def forget(folder: Path) -> None:
@@ -189,8 +208,10 @@ def name_in(url: str) -> str:
     return urlsplit(url).path.removeprefix("/")
 
 
-def _name(folder: Path) -> str:
-    return "f" + hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:20]
+def _room() -> str | None:
+    """Memory instead of a disk, if there is enough: it is flushed to as on a disk, and at once."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 2 * 2**30 else None
 
 
 def _somebody() -> dict[str, Any]:

@@ -16,6 +16,7 @@ import msgspec
 from deploytrail.errors import Refused
 
 FILE: Final = "deploytrail.toml"
+_POSTGRESQL: Final = ("postgresql://", "postgres://")
 _ORIGIN: Final = re.compile(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[A-Za-z0-9._~-]+)*")
 
 
@@ -38,6 +39,11 @@ class Setting(NamedTuple):
 
 SETTINGS: Final = (
     Setting("data", "The folder that holds the house (default: ./data)."),
+    Setting(
+        "database_url",
+        "The PostgreSQL database that holds the house, postgresql://USER@HOST/NAME "
+        "(default: files in the data folder).",
+    ),
     Setting(
         "signer", "The folder of the signer: its key and its record of what was signed. Never in --data."
     ),
@@ -69,6 +75,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What `serve` and commands on the machine itself need, checked."""
 
     data: Path = Path("data")
+    database_url: str | None = None
     signer: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8420
@@ -129,6 +136,8 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
         settings = msgspec.convert(said, Settings, dec_hook=lambda type_, value: type_(value))
     except (msgspec.ValidationError, TypeError) as error:
         raise Refused("bad-input", f"A setting cannot be used: {error}.") from None
+    if settings.database_url is not None and not settings.database_url.startswith(_POSTGRESQL):
+        raise Refused("bad-input", "--database-url is an address such as postgresql://USER@HOST/NAME.")
     if not 0 < settings.port < 65536:
         raise Refused("bad-input", "--port is a number from 1 to 65535.")
     if settings.public_url is not None:

@@ -51,14 +51,22 @@ from deploytrail.facts.kinds import LogOpened
 from deploytrail.intake.registry import SOURCES
 from deploytrail.notary.file_signer import FileSigner
 from deploytrail.store.apart import Spawned
-from deploytrail.store.claim import claim, gone, house_key, keyed
+from deploytrail.store.claim import (
+    claim,
+    demand_database,
+    demand_same_log,
+    gone,
+    house_key,
+    keyed,
+)
 from deploytrail.store.derived_sql import SqlDerived
 from deploytrail.store.folder import Folder
 from deploytrail.store.inspected import InspectedKeys, InspectedLog, InspectedRows
 from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
+from deploytrail.store.places import Places, sort_of
+from deploytrail.store.postgresql import Schema
 from deploytrail.store.search_sql import SqlSearch
-from deploytrail.store.sqlite import affected
 from deploytrail.web.control import control
 from deploytrail.web.serve import Doors
 from deploytrail.web.settings import WebSettings
@@ -105,19 +113,28 @@ class Rooms:
             settled = folder.mark()
             self.new = settled is None
             self.mark = claim(
-                folder, origin=settings.origin, signer=settings.signer, demo=settings.demo, first=self._first
+                folder,
+                origin=settings.origin,
+                signer=settings.signer,
+                demo=settings.demo,
+                database=sort_of(settings.database_url),
+                first=self._first,
             )
-            self._log = _opened(folder.trail, SqlLog)
+            places = Places(folder, settings.database_url)
+            stack.callback(places.close)
+            self.warning = places.warning()
+            self._log = _opened(places.trail, SqlLog)
             stack.callback(self._log.close)
+            demand_same_log(self.mark, self._log)
             self._empty = self._log.head().size == 0
             key = house_key(folder, self.mark, empty=self._empty, chance=self._chance)
             self._vault = Vault(key, self._chance)
             self.mark = keyed(self.mark, self._vault)
-            self._keyring = _opened(folder.keys, lambda path: SqlKeyring(path, self._vault))
+            self._keyring = _opened(places.keys, lambda where: SqlKeyring(where, self._vault))
             stack.callback(self._keyring.close)
-            self._derived = SqlDerived(folder.derived, follow.TABLES)
+            self._derived = SqlDerived(places.derived, follow.TABLES)
             stack.callback(self._derived.close)
-            self._index = SqlSearch(folder.search)
+            self._index = SqlSearch(places.search)
             stack.callback(self._index.close)
             self._signer = self._open_signer()
             # Only now: another signer or key that does not fit must not be written down as ours.
@@ -324,12 +341,13 @@ class Rooms:
             self._stop.wait(_SWEEP)
 
 
-def _opened(path: Path, open_: Callable[[Path], T]) -> T:
-    """What `open_` opens; a refusal names the file."""
+def _opened(where: Path | Schema, open_: Callable[[Path | Schema], T]) -> T:
+    """What `open_` opens; a refusal names the file or the schema."""
     try:
-        return open_(path)
+        return open_(where)
     except Refused as refusal:
-        raise Refused(refusal.code, f"{path} cannot be opened. {refusal.words}") from None
+        name = where.name if isinstance(where, Schema) else where
+        raise Refused(refusal.code, f"{name} cannot be opened. {refusal.words}") from None
 
 
 @contextmanager
@@ -357,8 +375,8 @@ def serve(given: Mapping[str, Any], say: Callable[[str], None], show: Callable[[
             what = "is the demo's; it starts with ./dev demo" if mark.demo else "is not the demo's"
             raise Refused("forbidden", f"The house in {folder.path} {what}.")
         with _open(folder, settings, serving=True) as rooms:
-            if words := affected():
-                diagnostics.warning(words)
+            if rooms.warning:
+                diagnostics.warning(rooms.warning)
             if rooms.untouched() and rooms.house.readonly is None:
                 link = rooms.write_link()
                 say(f"A link for the first administrator lies in {folder.link}, good for 15 minutes, once.")
@@ -434,16 +452,19 @@ def inspect(given: Mapping[str, Any], everything: bool, progress: Callable[..., 
         raise Refused("not-found", f"There is no house in {folder.path}.")
     signer = settings.signer or Path(mark.signer)
     vkey = FileSigner.verifier_key(signer, mark.origin)
+    demand_database(mark, sort_of(settings.database_url))
     with ExitStack() as stack:
+        places = Places(folder, settings.database_url, write=False)
+        stack.callback(places.close)
         beside = None
         if everything:
             chance = SystemChance()
             vault = Vault(house_key(folder, mark, empty=False, chance=chance), chance)
-            keyring = SqlKeyring(folder.keys, vault, write=False)
+            keyring = SqlKeyring(places.keys, vault, write=False)
             stack.callback(keyring.close)
-            rows, keys = InspectedRows(folder.derived, follow.TABLES), InspectedKeys(folder.keys)
+            rows, keys = InspectedRows(places.derived, follow.TABLES), InspectedKeys(places.keys)
             beside = Beside(keyring, vault, rows, keys)
-        log, cores = InspectedLog(folder.trail), os.cpu_count() or 1
+        log, cores = InspectedLog(places.trail), os.cpu_count() or 1
         apart = Spawned(cores) if cores > 1 else None
         yield from fsck(log, vkey, lambda: FileSigner(signer, mark.origin).last(), beside, progress, apart)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,14 @@ from deploytrail.facts.draft import TOLD
 from deploytrail.intake.registry import SOURCES
 from deploytrail.notary.file_signer import FileSigner
 from deploytrail.store.derived_sql import SqlDerived
+from deploytrail.store.folder import Folder
 from deploytrail.store.inspected import InspectedKeys, InspectedLog, InspectedRows
 from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
+from deploytrail.store.places import Places
 from deploytrail.store.search_sql import SqlSearch
 from deploytrail.tlog.note import SigningKey
+from tests import postgres
 from tests.app.small_house import ORIGIN, Chance, Clock, draft
 from tests.intake.deliveries import SECRET, delivery, own_samples
 
@@ -47,9 +51,10 @@ class RealHouse:
         self.data.mkdir(parents=True, exist_ok=True)
         self.clock, self.chance = Clock(), Chance()
         self.vault = Vault(HOUSE_KEY, self.chance)
-        self.log = SqlLog(self.data / "trail.db")
-        self.keyring = SqlKeyring(self.data / "keys.db", self.vault)
-        self.derived = SqlDerived(self.data / "derived.db", TABLES)
+        self.places = Places(Folder(self.data), postgres.url_of(self.data))
+        self.log = SqlLog(self.places.trail)
+        self.keyring = SqlKeyring(self.places.keys, self.vault)
+        self.derived = SqlDerived(self.places.derived, TABLES)
         self.index = SqlSearch(self.data / "search.db")
         if not (folder / "signer" / "key").exists():
             FileSigner.create(folder / "signer", ORIGIN, self.chance)
@@ -113,6 +118,7 @@ class RealHouse:
         self.index.close()
         self.keyring.close()
         self.log.close()
+        self.places.close()
 
 
 def judge(
@@ -123,15 +129,18 @@ def judge(
 ) -> list[Check]:
     """What fsck answers about the house in a folder; all is opened anew, and for reading only."""
     data, signer = folder / "data", folder / "signer"
-    beside = None
-    if everything:
-        vault = Vault(HOUSE_KEY, Chance())
-        keyring = SqlKeyring(data / "keys.db", vault, write=False)
-        rows = InspectedRows(data / "derived.db", TABLES)
-        beside = Beside(keyring, vault, rows, InspectedKeys(data / "keys.db"))
     vkey = SigningKey.from_seed(ORIGIN, (signer / "key").read_bytes()).verifier.vkey()
-    log = InspectedLog(data / "trail.db")
-    return list(fsck(log, vkey, lambda: FileSigner(signer, ORIGIN).last(), beside, progress, apart))
+    with ExitStack() as stack:
+        places = Places(Folder(data), postgres.url_of(data), write=False)
+        stack.callback(places.close)
+        beside = None
+        if everything:
+            vault = Vault(HOUSE_KEY, Chance())
+            keyring = SqlKeyring(places.keys, vault, write=False)
+            stack.callback(keyring.close)
+            beside = Beside(keyring, vault, InspectedRows(places.derived, TABLES), InspectedKeys(places.keys))
+        log = InspectedLog(places.trail)
+        return list(fsck(log, vkey, lambda: FileSigner(signer, ORIGIN).last(), beside, progress, apart))
 
 
 def wrong(checks: list[Check]) -> dict[int, str]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploytrail.store.database import Database
-from deploytrail.store.postgresql import Server
+from deploytrail.store.postgresql import Schema, Server
 from deploytrail.store.sqlite import SqliteDatabase
 from tests import postgres
 
@@ -21,7 +21,7 @@ def new(sort: str, folder: Path, name: str) -> Iterator[Database]:
     url = postgres.cluster().new()
     server = Server(url)
     try:
-        yield server.schema(name)
+        yield Schema(server, name)
     finally:
         server.close()
         postgres.cluster().drop(postgres.name_in(url))

@@ -15,6 +15,7 @@ from deploytrail.tlog.proofs import consistency_proof, verify_consistency
 from deploytrail.tlog.verifier import Verifier
 from tests.crash.items import item, marks_in
 from tests.crash.ledger import Broken, Ledger
+from tests.main.running import log_of
 
 
 def judge(data: Path, vkey: str, ledger: Ledger) -> int:
@@ -22,14 +23,11 @@ def judge(data: Path, vkey: str, ledger: Ledger) -> int:
 
     Everything sent was acknowledged in the end, so that nothing else of it may be there.
     """
-    log = SqlLog(data / "trail.db", write=False)
-    try:
+    with log_of(data) as log:
         marks, prefix_roots = _entries(log, set(ledger.notes))
         _everything_once(marks, ledger)
         _checkpoints(log, Verifier.parse(vkey), ledger, prefix_roots)
         return log.head().size
-    finally:
-        log.close()
 
 
 def _entries(log: SqlLog, sizes: set[int]) -> tuple[dict[str, list[int]], dict[int, bytes]]:

@@ -16,7 +16,7 @@ from tests.crash.faults import Faults
 from tests.crash.items import SECRET, SOURCE, Item
 from tests.crash.ledger import Broken
 from tests.crash.victim import ANSWER_S, START_S, Answer, Gone, Victim
-from tests.main.running import free_port, surroundings
+from tests.main.running import database, free_port, surroundings
 
 DEPLOYTRAIL = (sys.executable, "-m", "deploytrail")
 _PATIENCE_S = 90.0
@@ -34,7 +34,7 @@ class Served(Victim):
     def command(self) -> list[str]:
         """What to run."""
         where = ["--data", str(self.data), "--signer", str(self.signer), "--port", str(self.port)]
-        return [*DEPLOYTRAIL, "serve", *where]
+        return [*DEPLOYTRAIL, "serve", *where, *database(self.data)]
 
     def environment(self) -> dict[str, str]:
         """Ours, without anybody's settings for Deploytrail."""
@@ -65,7 +65,7 @@ class Served(Victim):
     def deploytrail(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """One command against this data folder."""
         return subprocess.run(
-            [*DEPLOYTRAIL, *arguments, "--data", str(self.data)],
+            [*DEPLOYTRAIL, *arguments, "--data", str(self.data), *database(self.data)],
             capture_output=True,
             text=True,
             check=False,

@@ -27,7 +27,10 @@ from urllib.parse import urlencode
 from deploytrail import config, main
 from deploytrail.cli import commands
 from deploytrail.cli.world import World
+from deploytrail.store.folder import Folder
 from deploytrail.store.log_sql import SqlLog
+from deploytrail.store.places import Places
+from tests import postgres
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -60,6 +63,8 @@ class Typed(NamedTuple):
 
 def typed(*arguments: str, stdin: bytes = b"", file: Mapping[str, Any] | None = None) -> Typed:
     """Run one command in this process, without a terminal; `file` stands for deploytrail.toml."""
+    if "--data" in arguments and "--database-url" not in arguments:
+        arguments = (*arguments, *database(Path(arguments[arguments.index("--data") + 1])))
     out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
     world = World(
         serve=main.serve,
@@ -79,6 +84,12 @@ def typed(*arguments: str, stdin: bytes = b"", file: Mapping[str, Any] | None = 
         stream.flush()
         texts.append(stream.buffer.getvalue().decode())
     return Typed(status, *texts)
+
+
+def database(data: Path) -> tuple[str, ...]:
+    """The flags that say where the house of a data folder lies, if that is in PostgreSQL."""
+    url = postgres.url_of(data)
+    return ("--database-url", url) if url else ()
 
 
 def surroundings(folder: Path, **more: str) -> dict[str, str]:
@@ -102,7 +113,7 @@ class Running:
     def command(self) -> list[str]:
         """What starts it."""
         where = ["--data", str(self.data), "--signer", str(self.signer), "--port", str(self.port)]
-        return [sys.executable, "-m", "deploytrail", "serve", *where, *self.flags]
+        return [sys.executable, "-m", "deploytrail", "serve", *where, *database(self.data), *self.flags]
 
     def begin(self, before: Iterable[str] = (), **environment: str) -> None:
         """Start it without waiting."""
@@ -264,11 +275,20 @@ class Running:
 
     def in_file(self) -> list[dict[str, Any]]:
         """Every entry in the log's file, signed or not; the server may run or not."""
-        log = SqlLog(self.data / "trail.db", write=False)
-        try:
+        with log_of(self.data) as log:
             return [json.loads(row.body) for row in log.entries(0, log.head().size)]
-        finally:
-            log.close()
+
+
+@contextmanager
+def log_of(data: Path) -> Iterator[SqlLog]:
+    """The log of the house in a data folder, to look at; its server may run or not."""
+    places = Places(Folder(data), postgres.url_of(data), write=False)
+    log = SqlLog(places.trail, write=False)
+    try:
+        yield log
+    finally:
+        log.close()
+        places.close()
 
 
 def delivery_headers(
@@ -298,6 +318,7 @@ def short_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
+        postgres.forget(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
 

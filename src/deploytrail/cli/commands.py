@@ -136,6 +136,10 @@ def _option(name: str, **about: Any) -> Callable[[F], F]:
 # The settings of a house that is opened on this machine, and what their options say.
 _HOUSE: Final[dict[str, dict[str, Any]]] = {
     "--data": {"help": "The folder that holds the house.  [default: ./data]"},
+    "--database-url": {
+        "help": "The PostgreSQL database that holds the house, postgresql://USER@HOST/NAME; a password is "
+        "better kept in the variable, the file or a .pgpass.  [default: files in --data]"
+    },
     "--signer": {"help": "The signer's folder: never in --data.  [default: in your state folder]"},
     "--host": {"help": "The address to listen on.  [default: 127.0.0.1]"},
     "--port": {"type": int, "help": "The port to listen on.  [default: 8420]"},
@@ -156,7 +160,7 @@ _HOUSE: Final[dict[str, dict[str, Any]]] = {
     "--quota-bytes": {"type": int, "help": "Bytes that the house may take.  [default: none]"},
     "--disk-reserve": {"type": int, "help": "Bytes of the disk that stay free.  [default: 268435456]"},
 }
-_FOLDERS: Final = ("--data", "--signer")
+_FOLDERS: Final = ("--data", "--database-url", "--signer")
 
 
 def _opens(*, shown: Sequence[str] = _FOLDERS) -> Callable[[F], F]:

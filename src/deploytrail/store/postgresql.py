@@ -125,10 +125,6 @@ class Server:
                 self.damage = refused.words
             raise refused from error
 
-    def schema(self, name: str, *, write: bool = True) -> Schema:
-        """The tables in one schema of it."""
-        return Schema(self, name, write=write)
-
 
 class _Lost(Refused):
     """The connection broke; before the commit this means that nothing was written."""
