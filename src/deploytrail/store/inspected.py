@@ -16,7 +16,6 @@ from deploytrail.store.made_again import shape
 from deploytrail.store.postgresql import Schema
 from deploytrail.store.snapshot import SHOWN, snapshot
 
-
 _SNAPSHOT: Final = ("_snapshot", "_all", "_each", "damage")
 
 
@@ -30,8 +29,7 @@ class _View:
 
     def __getstate__(self) -> dict[str, Any]:
         # Another process takes a snapshot of its own.
-        kept = {name: value for name, value in self.__dict__.items() if name not in _SNAPSHOT}
-        return kept
+        return {name: value for name, value in self.__dict__.items() if name not in _SNAPSHOT}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
         self.__dict__.update(kept)
