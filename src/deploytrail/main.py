@@ -5,6 +5,7 @@ It knows every room and holds no rule. Time and chance enter here and nowhere el
 
 from __future__ import annotations
 
+import ctypes
 import getpass
 import logging
 import os
@@ -13,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -364,6 +365,7 @@ def _open(folder: Folder, settings: Settings, *, serving: bool = False) -> Itera
 def serve(given: Mapping[str, Any], say: Callable[[str], None], show: Callable[[str], None] | None) -> int:
     """Serve until told to stop. `show`, if there is a terminal, takes what only a terminal may see."""
     settings = config.settings_of(given)
+    _few_heaps()
     _diagnose()
     folder = Folder(settings.data)
     folder.make()
@@ -467,6 +469,14 @@ def inspect(given: Mapping[str, Any], everything: bool, progress: Callable[..., 
         log, cores = InspectedLog(places.trail), os.cpu_count() or 1
         apart = Spawned(cores) if cores > 1 else None
         yield from fsck(log, vkey, lambda: FileSigner(signer, mark.origin).last(), beside, progress, apart)
+
+
+def _few_heaps() -> None:
+    """Let threads share two heaps (glibc's M_ARENA_MAX, see mallopt(3)): each of dozens would keep one of its
+    own, with whatever was free in it. Other C libraries have no such setting and need none.
+    """
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(-8, 2)
 
 
 def _diagnose() -> None:

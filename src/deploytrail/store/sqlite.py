@@ -88,7 +88,8 @@ def _connect(path: Path, synchronous: str, readonly: bool) -> Any:
     run = connection.execute
     if readonly:
         run("PRAGMA query_only=ON")
-        run("PRAGMA cache_size=-8192")
+        # Small, since there are dozens of readers and the system's own cache lies behind them.
+        run("PRAGMA cache_size=-2048")
         return connection
     run(f"PRAGMA page_size={PAGE}")
     run("PRAGMA secure_delete=ON")
@@ -96,7 +97,7 @@ def _connect(path: Path, synchronous: str, readonly: bool) -> Any:
     run("PRAGMA fullfsync=ON")
     run("PRAGMA journal_size_limit=67108864")
     run("PRAGMA wal_autocheckpoint=2000")
-    run("PRAGMA cache_size=-32768")
+    run("PRAGMA cache_size=-16384")
     mode = run("PRAGMA journal_mode=WAL").fetchone()[0]
     kept = run("PRAGMA synchronous").fetchone()[0]
     zeroes = run("PRAGMA secure_delete").fetchone()[0]
