@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import pytest
@@ -254,7 +254,7 @@ def test_idle_sessions_that_ended_are_not_felt(server: Server, log: SqlLog) -> N
 class Lost(psycopg.Connection[Any]):
     """Loses its server at the next commit: before it came there, or before its answer came back."""
 
-    how: list[str] = []
+    how: ClassVar[list[str]] = []
 
     def commit(self) -> None:
         how = self.how.pop() if self.how else None

@@ -7,6 +7,7 @@ that promises less is refused. Whoever appends locks the one row of `head`; noth
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -280,6 +281,9 @@ def _parameters(url: str) -> dict[str, Any]:
         found = conninfo.conninfo_to_dict(url)
     except psycopg.Error:
         raise Refused("bad-input", words) from None
+    # A password with a character that ends it early makes up a host, a port or a name.
+    if "@" in f"{found.get('host')}{found.get('dbname')}" or re.search("[^0-9,]", str(found.get("port", ""))):
+        raise Refused("bad-input", words)
     ours = {
         "connect_timeout": _CONNECT_S,
         "fallback_application_name": "deploytrail",
