@@ -18,6 +18,7 @@ from tests.bench import (
     proof,
     receive,
     seal,
+    search,
     tiles,
     verify,
 )
@@ -29,6 +30,7 @@ BENCHMARKS: Final[tuple[Benchmark, ...]] = (
     import_http.BENCHMARK,
     pages.BENCHMARK,
     live.BENCHMARK,
+    search.BENCHMARK,
     proof.BENCHMARK,
     memory.BENCHMARK,
     disk.BENCHMARK,
