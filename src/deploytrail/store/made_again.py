@@ -18,9 +18,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from deploytrail.errors import Refused
-from deploytrail.store.sqlite import open_engine
+from deploytrail.store.sqlite import open_engine, open_reader
 
 _COMPANIONS: Final = ("", "-wal", "-shm", "-journal")
+# Readers that are kept open.
+_READERS: Final = 8
 
 
 class MadeAgain:
@@ -35,13 +37,13 @@ class MadeAgain:
 
     def close(self) -> None:
         """Release every connection; the journal is then part of the file."""
-        self._readers.dispose()
+        self._close_readers()
         self._writer.dispose()
 
     def replace(self, other: Any) -> None:
         """Put a rebuilt one in the place of this one, atomically."""
         assert isinstance(other, MadeAgain)
-        other._readers.dispose()
+        other._close_readers()
         # All of it must be in the file itself before the file gets its name.
         other._driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         other.close()
@@ -84,10 +86,20 @@ class MadeAgain:
     def _reading(self) -> Iterator[Any]:
         """A reader's own connection of the driver, to the end of the block."""
         with self._gate.together():
-            connection = self._readers.raw_connection()
+            # A page asks some hundred times; an engine's own pool would take longer than the answers.
             try:
-                yield connection.driver_connection
-            finally:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = open_reader(self.path)
+            try:
+                yield connection
+            except BaseException:
+                # Perhaps in the middle of something.
+                connection.close()
+                raise
+            if len(self._idle) < _READERS:
+                self._idle.append(connection)
+            else:
                 connection.close()
 
     # Opening.
@@ -104,6 +116,10 @@ class MadeAgain:
             self._anew()
         self._create()
 
+    def _close_readers(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
     def _anew(self) -> None:
         self.close()
         _delete(self.path)
@@ -112,7 +128,8 @@ class MadeAgain:
     def _connect(self) -> None:
         self._unclean = Path(f"{self.path}-wal").exists()
         self._writer = open_engine(self.path, synchronous=self._synchronous)
-        self._readers = open_engine(self.path, synchronous=self._synchronous, readonly=True)
+        # Whoever reads takes one from here and puts it back.
+        self._idle: list[Any] = []
         with self._writer.connect() as connection:
             driver: Any = connection.connection.driver_connection
         self._driver = driver

@@ -75,6 +75,11 @@ def open_engine(path: Path, *, synchronous: str, readonly: bool = False) -> sa.E
     return engine
 
 
+def open_reader(path: Path) -> Any:
+    """A query-only connection of the driver's own, for whoever reads too often to go through an engine."""
+    return _connect(path, "NORMAL", readonly=True)
+
+
 def _begin_write(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
