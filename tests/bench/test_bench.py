@@ -19,7 +19,7 @@ from tests.bench.registry import BENCHMARKS
 from tests.bench.whole import caught_up, hand_in, judge, whole
 
 # Those that start the real server.
-SLOW = ("import", "live", "memory", "pages", "posts")
+SLOW = ("fsck", "import", "live", "memory", "pages", "posts")
 EACH = [
     pytest.param(one, id=one.name, marks=[pytest.mark.slow] if one.name in SLOW else []) for one in BENCHMARKS
 ]
