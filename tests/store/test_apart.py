@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -105,3 +107,11 @@ def test_leaving_ends_every_process() -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_process_begins_with_little() -> None:
+    """It imports the command's entry point, which must not bring pages and doors with it."""
+    look = "import deploytrail.__main__, deploytrail.app.fsck_part, sys; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout
+    for heavy in ("deploytrail.main", "starlette", "sqlalchemy", "jinja2", "httpx2"):
+        assert heavy not in found.split()
