@@ -123,7 +123,12 @@ def name_words(names: Iterable[str]) -> list[str]:
 def token(value: str) -> str:
     """A value in the one spelling of terms: compatible forms made one, lower case, no spaces, cut."""
     value = value[:LONGEST]
-    value = value.lower() if value.isascii() else normalize("NFKC", value).casefold()[:LONGEST]
+    if value.isascii():
+        value = value.lower()
+        if value.isprintable() and " " not in value:
+            return value
+    else:
+        value = normalize("NFKC", value).casefold()[:LONGEST]
     if _UNCLEAN.search(value):
         value = value.encode("utf-8", "replace").decode().translate(_PICTURES)
     return value
@@ -176,7 +181,8 @@ def _words(value: str) -> list[str]:
         parts = chunk.translate(_ASCII_PARTS).split() if plain else _PARTS.findall(chunk)
         if len(parts) != 1 and (whole := bare(chunk)):
             found[whole] = None
-        found.update((token(part), None) for part in parts)
+        for part in parts:
+            found[part[:LONGEST] if plain else token(part)] = None
         if len(found) >= MAX_WORDS:
             break
     return list(found)[:MAX_WORDS]
