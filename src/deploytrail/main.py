@@ -6,6 +6,7 @@ It knows every room and holds no rule. Time and chance enter here and nowhere el
 from __future__ import annotations
 
 import ctypes
+import gc
 import getpass
 import logging
 import os
@@ -80,6 +81,8 @@ diagnostics: Final = logging.getLogger("deploytrail")
 # A command that finds the house locked asks its server; one that is only starting gets this many seconds.
 _PATIENCE: Final = 20.0
 _SWEEP: Final = 600.0
+# New objects after which Python looks for circles among them; every 700 it would cost a fifth of an import.
+_ALLOCATIONS: Final = 20_000
 # A house with more entries than this has been used.
 _FEW: Final = 100
 # Commands that make no house where there is none.
@@ -164,6 +167,7 @@ class Rooms:
         sealer.start()
         if not serving:
             return
+        _collect_seldom()
         for follower, wake in self._wakes.items():
             self._begin(follower.name, partial(follower.run, self._stop, wake))
         self._begin("sweeper", self._sweep)
@@ -477,6 +481,13 @@ def _few_heaps() -> None:
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(-8, 2)
+
+
+def _collect_seldom() -> None:
+    """What stands now stays, and facts come and go without circles: looking for those may wait."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS, 20, 20)
 
 
 def _diagnose() -> None:
