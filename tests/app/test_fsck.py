@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from deploytrail.app.follow import TABLES
+from deploytrail.app.packing import unpack
 from deploytrail.app.ports import Signed
 from deploytrail.app.tiles import TileReader
 from deploytrail.app.vault import decrypt, encrypt
@@ -478,7 +479,8 @@ def fetch(log: SqlLog, signed: Signed) -> Callable[[str], bytes]:
 def rewrite(house: Path, index: int = 5) -> tuple[int, bytes]:
     """Change an early entry and make leaf, nodes, head and frontier fit; the size and the new root."""
     with raw(house, "trail.db") as connection:
-        body = bytes(connection.execute("SELECT body FROM entry WHERE idx = ?", (index,)).fetchone()[0])
+        kept = connection.execute("SELECT body FROM entry WHERE idx = ?", (index,)).fetchone()[0]
+        body = unpack(bytes(kept))
         forged = body.replace(b'"source":"our-github"', b'"source":"her-github"')
         assert forged != body
         connection.execute(

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
+from deploytrail.app.packing import MAX_OPENED, unpack
 from deploytrail.app.ports import Blob, Disclosures, Keyring, Log
 from deploytrail.app.vault import decrypt
 from deploytrail.app.views import Who
@@ -141,7 +142,7 @@ class Disclose:
         if key is None:
             return None
         try:
-            return reading(decrypt(key, blob.sealed, blob.subject))
+            return reading(unpack(decrypt(key, blob.sealed, blob.subject), MAX_OPENED))
         except (Refused, ValueError):
             # Altered, or of another key: `fsck --all` names it. What nobody can open tells nobody anything.
             return None

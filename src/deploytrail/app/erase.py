@@ -33,6 +33,7 @@ from deploytrail.app.access import HOUSE, NAMESPACE, By
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.kept import open_kept
 from deploytrail.app.mentions import Mentions
+from deploytrail.app.packing import pack
 from deploytrail.app.persons import Persons
 from deploytrail.app.ports import Archive, Blob, Chance, Clock, Keyring, RawDelivery, Registry
 from deploytrail.app.record import Recorder
@@ -396,7 +397,7 @@ class _Work:
     def _sealed(self, subject: str, kept: Opened) -> Blob:
         key = self._house._keyring.key(subject)
         assert key is not None
-        return Blob(subject, encrypt(key, to_bytes(kept), subject, self._house._chance))
+        return Blob(subject, encrypt(key, pack(to_bytes(kept)), subject, self._house._chance))
 
     def _committed(self) -> set[str]:
         """The commitments to deliveries that led to entries about the person."""

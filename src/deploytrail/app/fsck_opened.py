@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from deploytrail.app.judging import told
+from deploytrail.app.packing import MAX_OPENED, unpack
 from deploytrail.app.vault import decrypt
 from deploytrail.errors import Refused
 from deploytrail.evidence.check import Faults
@@ -107,7 +108,7 @@ def _open(
     if key is None:
         found.keyless.append((index, subject))
         return here.of(subject)
-    opened = from_bytes(decrypt(key, blob, subject))
+    opened = from_bytes(unpack(decrypt(key, blob, subject), MAX_OPENED))
     if not here.names(subject):
         found.wrong.add(f"Entry {index} has a disclosure of {subject}, whom it does not name.")
     for path, (salt, value) in opened.items():

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from deploytrail.app.packing import pack
 from deploytrail.app.ports import Blob, Chance, Keyring, Pending
 from deploytrail.app.vault import KEY, Vault, encrypt
 from deploytrail.errors import Refused
@@ -232,5 +233,5 @@ class Persons:
                 # A subject erased a moment ago has no key any more: then nothing of it is kept.
                 key = None if subject in self._erased else self._key(subject)
             if key is not None:
-                blobs.append(Blob(subject, encrypt(key, to_bytes(opened), subject, self._chance)))
+                blobs.append(Blob(subject, encrypt(key, pack(to_bytes(opened)), subject, self._chance)))
         return Pending(fact.entry, fact.source, fact.id, fact.subjects, tuple(blobs))

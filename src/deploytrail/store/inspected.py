@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
+from deploytrail.app.packing import unpack
 from deploytrail.errors import Refused
 from deploytrail.projections.tables import Table
 from deploytrail.store.derived_rows import columns_of
@@ -65,7 +66,7 @@ class InspectedLog(_View):
     def entry_rows(self, start: int, stop: int | None = None, limit: int = 500) -> list[tuple[Any, ...]]:
         last = 2**63 - 1 if stop is None else stop - 1
         text = "SELECT idx, leaf, body FROM entry WHERE idx BETWEEN ? AND ? ORDER BY idx LIMIT ?"
-        return self._all(text, (start, last, limit))
+        return [(index, leaf, _unpacked(body)) for index, leaf, body in self._all(text, (start, last, limit))]
 
     def node_rows(self) -> Iterator[tuple[Any, ...]]:
         return self._each("SELECT level, idx, hash FROM node ORDER BY level, idx")
@@ -154,6 +155,14 @@ class _Again(SqlDerived):
 
     def _ddl(self) -> list[str]:
         return [text for text in super()._ddl() if not text.startswith("CREATE INDEX")]
+
+
+def _unpacked(body: Any) -> Any:
+    """An entry's bytes; as it lies there, whatever it is, where it cannot be unpacked."""
+    try:
+        return unpack(body) if isinstance(body, bytes) else body
+    except Refused:
+        return body
 
 
 def _names(columns: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import insert
 
+from deploytrail.app.packing import pack, unpack
 from deploytrail.app.ports import (
     Blob,
     Damaged,
@@ -167,12 +168,12 @@ class SqlLog:
             .order_by(entry.c.idx)
         )
         with self._database.reading() as tx:
-            return [Row(*row) for row in tx.execute(query)]
+            return [_row(row) for row in tx.execute(query)]
 
     def at(self, indices: Iterable[int]) -> list[Row]:
         with self._database.reading() as tx:
             return [
-                Row(*row)
+                _row(row)
                 for part in _parts(sorted(set(indices)))
                 for row in tx.execute(_AT, {"indices": part})
             ]
@@ -383,7 +384,7 @@ def _stored(tx: sa.Connection, indices: Iterable[int]) -> dict[int, tuple[bytes,
     found: dict[int, tuple[bytes, list[Blob]]] = {}
     for part in _parts(sorted(set(indices))):
         bodies = sa.select(entry.c.idx, entry.c.body).where(entry.c.idx.in_(part))
-        found.update((row.idx, (row.body, [])) for row in tx.execute(bodies))
+        found.update((row.idx, (_unpacked(row.body), [])) for row in tx.execute(bodies))
         for row in tx.execute(sa.select(disclosure).where(disclosure.c.idx.in_(part))):
             found[row.idx][1].append(Blob(row.subject, row.sealed))
     return found
@@ -420,7 +421,7 @@ def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def _write(tx: sa.Connection, work: Batch, new: Head, nodes: list[Node]) -> None:
     """Everything of one batch, the head last and only if nobody else moved it."""
-    _add(tx, entry, work.entries)
+    _add(tx, entry, [(index, leaf, pack(body)) for index, leaf, body in work.entries])
     _add(tx, node, [(n.level, n.index, n.hash) for n in nodes])
     # In the order of the index, so that each of its pages is touched once.
     _add(tx, subject, sorted({(subject_hash(key), index) for key, index in work.subjects}))
@@ -461,6 +462,19 @@ def _publish(tx: sa.Connection, signed: Signed) -> None:
         tx.execute(head.update().values(published=signed.size))
     else:
         tx.execute(checkpoint.update().where(size == after).values(previous=signed.size))
+
+
+def _row(row: Any) -> Row:
+    index, leaf, body = row
+    return Row(index, leaf, _unpacked(body))
+
+
+def _unpacked(body: bytes) -> bytes:
+    try:
+        return unpack(body)
+    except Refused:
+        # As it lies there it does not give its leaf hash, which is how everybody finds it damaged.
+        return body
 
 
 def _columns(raw: RawDelivery, index: int) -> dict[str, Any]:
