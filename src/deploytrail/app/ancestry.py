@@ -69,6 +69,12 @@ def between(derived: Derived, repository: str, old: str, new: str) -> Between:
     return _Walk(derived, repository).between(old, new)
 
 
+def holds(derived: Derived, repository: str, sha: str, wanted: str) -> bool | None:
+    """Whether the history of `sha` has the commit `wanted`; None if that is not known."""
+    found = between(derived, repository, sha, wanted)
+    return not found.shas if found.known else None
+
+
 def _listed(arrival: Arrival) -> list[str]:
     """The commits of a push, oldest first."""
     return [sha for part in sorted(arrival.shas, key=int) for sha in arrival.shas[part]]

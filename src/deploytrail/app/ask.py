@@ -10,24 +10,32 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from deploytrail.app.changed import Changed
 from deploytrail.app.deployed import Deployed
 from deploytrail.app.disclose import Disclosing
 from deploytrail.app.follow import FollowerState
+from deploytrail.app.known import Known
 from deploytrail.app.lists import Lists, Whom
 from deploytrail.app.places import Places
 from deploytrail.app.ports import Clock, Derived, Log, SearchIndex
+from deploytrail.app.published import Published
 from deploytrail.app.questions import Questions
 from deploytrail.app.search import Search
+from deploytrail.app.serviced import Serviced
 from deploytrail.app.shown import Opener
 from deploytrail.app.tiles import TileReader
 from deploytrail.app.trails import Trails
 from deploytrail.app.views import (
     AttentionView,
+    ChangeView,
     DeploymentView,
     EnvironmentView,
     Filter,
     LogView,
+    PersonView,
+    PublishedView,
     SearchPage,
+    ServiceView,
     TrailPage,
 )
 from deploytrail.errors import Refused
@@ -89,12 +97,37 @@ class Ask:
         self._places = Places(derived, self._opener)
         self._search = Search(index, log, derived, self._trails, self._opener)
         self.lists = Lists(derived, self._opener, self._places, whom)
+        self._serviced = Serviced(derived, self._opener, self._places, self.lists)
+        self._changed = Changed(derived, self._opener, self._trails, self._deployed, self.lists)
+        self._published = Published(derived, self._opener, self._deployed, self.lists)
+        self._known = Known(derived, self._opener, self._trails, clock)
         self.questions = Questions(derived, self._deployed, self.lists, clock)
 
     def trail(self, filter: Filter, below: int | None, above: int | None, limit: int) -> TrailPage:
         """Lines of the trail that match, newest first, with above < index < below."""
+        return self._trails.page(filter, below, above, limit, self._signed())
+
+    def _signed(self) -> int:
         signed = self._log.checkpoint()
-        return self._trails.page(filter, below, above, limit, signed.size if signed else 0)
+        return signed.size if signed else 0
+
+    def service(self, name: str, cursor: str | None = None, limit: int = 20) -> ServiceView | None:
+        """One service, by its name or another name of it, with deployments from a cursor of `lists` on."""
+        return self._serviced.view(name, cursor, limit)
+
+    def change(self, repository: str, number: int, below: int | None = None) -> ChangeView | None:
+        """One change of a repository, with the lines about it below an index."""
+        return self._changed.view(repository, number, below, self._signed())
+
+    def artifact(self, digest: str, below: int | None = None) -> PublishedView | None:
+        """One artifact by its digest, with deployments that entries below an index told of."""
+        return self._published.view(digest, below)
+
+    def person(
+        self, subject: str, below: int | None = None, kept_below: int | None = None
+    ) -> PersonView | None:
+        """One person by subject id: what they did, and what is kept of them, below an index each."""
+        return self._known.view(subject, below, kept_below, self._signed())
 
     def search(self, question: str, below: int | None, limit: int) -> SearchPage:
         """What a question finds, newest first, with index < below, and what its words name."""

@@ -120,7 +120,7 @@ class Deployed:
             commits_why=commits.why,
             commits_cut=commits.cut,
             checks=[_check(check, opened.get(check.index)) for check in checks],
-            published=_artifact(published, people) if published else None,
+            published=artifact_view(published, people) if published else None,
             steps=timeline,
             reports=_reports(row.reports),
             url=_url(row.reports, opened),
@@ -145,6 +145,22 @@ class Deployed:
             why=commits.why,
             cut=commits.cut,
         )
+
+    def commits_of(self, repository: str, shas: list[str]) -> list[CommitView]:
+        """These commits of a repository, by its heard name, in this order."""
+        shown = [(sha, self._commit_row(repository, sha)) for sha in shas]
+        commits = _Commits(shown, {}, True, None, 0)
+        changes = self._changes(commits)
+        opened = self._opener.entries(c.index for _, c in shown if c.index is not None)
+        who = {commit.author for _, commit in shown if commit.author}
+        people = self._opener.people(who.union(*(change.approvers() for change in changes.values())))
+        return [_commit(sha, c, commits, changes, opened, people) for sha, c in shown]
+
+    def checks_on(self, repository: str, shas: Iterable[str | None]) -> list[CheckView]:
+        """The newest word of each check on these commits of a repository, by its heard name."""
+        found = [check for sha in dict.fromkeys(shas) if sha for check in self._checks_on(repository, sha)]
+        opened = self._opener.entries(check.index for check in found)
+        return [_check(check, opened.get(check.index)) for check in found]
 
     def _row(self, key: str | None) -> Deployment | None:
         return self._derived.get(DEPLOYMENTS, key) if key is not None else None
@@ -227,6 +243,9 @@ class Deployed:
             return []
         repository = repository_of(self._derived, row.repository)[0]
         sha = whole(self._derived, repository, row.sha)
+        return self._checks_on(repository, sha)
+
+    def _checks_on(self, repository: str, sha: str) -> list[Check]:
         found = self._derived.page(
             CHECKS,
             where={"repository": repository, "sha": sha},
@@ -347,7 +366,8 @@ def _in_time(step: StepView) -> tuple[int, int]:
     return step.at // 1000, step.index
 
 
-def _artifact(artifact: Artifact, people: dict[str, Who]) -> ArtifactView:
+def artifact_view(artifact: Artifact, people: dict[str, Who]) -> ArtifactView:
+    """An artifact as it is shown; `people` has whoever published it."""
     return ArtifactView(
         digest=artifact.digest,
         source=artifact.source,

@@ -38,6 +38,9 @@ class Disclosing(Protocol):
     ) -> dict[int, dict[str, Any]]:
         """By entry, path ("data.title") to value, for all that can be opened; `bodies` saves reading."""
 
+    def own(self, subject: str, bodies: Mapping[int, bytes]) -> dict[int, dict[str, Any]]:
+        """By entry, path to value of what is sealed under a subject's own key and can be opened."""
+
     def kept(self, index: int) -> bool:
         """Whether the raw delivery that led to this entry is still kept."""
 
@@ -80,6 +83,15 @@ class Disclose:
         if bodies is None:
             bodies = {row.index: row.body for row in self._log.at(blobs)}
         return {index: self._true(index, blobs.get(index, ()), bodies) for index in wanted}
+
+    def own(self, subject: str, bodies: Mapping[int, bytes]) -> dict[int, dict[str, Any]]:
+        """By entry, path to value of what is sealed under a subject's own key; entries without any are left
+        out.
+        """
+        blobs = self._disclosures.disclosures(bodies)
+        mine = {n: [blob for blob in some if blob.subject == subject] for n, some in blobs.items()}
+        found = {index: self._true(index, some, bodies) for index, some in mine.items() if some}
+        return {index: texts for index, texts in found.items() if texts}
 
     def open(self, blobs: Iterable[Blob]) -> dict[str, Any]:
         """Path to value of disclosures, unchecked: for entries that are not in the log yet."""

@@ -69,6 +69,17 @@ class Opener:
             for subject, who in found.items()
         }
 
+    def about(self, subject: str, below: int | None, limit: int) -> list[int]:
+        """The entries about a subject key, newest first, below an index."""
+        return self._log.touched(subject, before=below, limit=limit)
+
+    def own(self, subject: str, indices: Iterable[int]) -> list[tuple[Shown, dict[str, Any]]]:
+        """The entries that can be read, newest first, with what each sealed under this subject's key."""
+        rows = {row.index: row for row in self._log.at(indices)}
+        texts = self._disclose.own(subject, {index: row.body for index, row in rows.items()})
+        found = (self._shown(rows[index], texts.get(index, {})) for index in sorted(rows, reverse=True))
+        return [(shown, shown.texts) for shown in found if shown is not None]
+
     @staticmethod
     def _shown(row: Row, texts: dict[str, Any]) -> Shown | None:
         try:

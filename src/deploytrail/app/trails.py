@@ -8,7 +8,7 @@ goes on where it stopped.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Final, cast
 
@@ -64,6 +64,17 @@ class Trails:
 
     def _options(self, sort: str) -> list[str]:
         return options(self._derived, sort)
+
+    def done_by(
+        self, subject: str, below: int | None, limit: int, signed: int
+    ) -> tuple[list[TrailRow], int | None]:
+        """What a person did, newest first, and the index to go on below."""
+        entries, older = self._matching(Filter(actor=subject), below, None, limit)
+        return self._rows(entries, signed), older
+
+    def lines(self, indices: Iterable[int], signed: int) -> list[TrailRow]:
+        """The lines of these entries, in this order, as far as they are known here."""
+        return self._rows([row for i in indices if (row := self._derived.get(TRAIL, i))], signed)
 
     def _actors(self) -> list[Who]:
         people = self._opener.people(self._options("actor")).values()

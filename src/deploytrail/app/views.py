@@ -371,6 +371,133 @@ class EnvironmentPage(View, frozen=True, kw_only=True):
     next: str | None = None
 
 
+# Single things.
+
+
+class ServiceView(View, frozen=True, kw_only=True):
+    """One service. `cells` are by environment, `deployments` the newest.
+
+    `waiting` are merged changes that production has not got yet; while that is not `waiting_known`,
+    `waiting_why` says why.
+    """
+
+    name: str
+    declared: bool = False
+    owner: str | None = None
+    repositories: list[str] = []
+    artifact_names: list[str] = []
+    aliases: list[str] = []
+    cells: list[CellView] = []
+    deployments: DeploymentPage
+    waiting: list[ChangeRow] = []
+    waiting_known: bool = False
+    waiting_why: str | None = None
+    artifacts: list[ArtifactView] = []
+
+
+class ReviewView(View, frozen=True, kw_only=True):
+    """The last word of one reviewer, in entry `index`. `approval`: it counts as a yes."""
+
+    who: Who
+    at: Moment
+    index: int
+    verdict: str | None = None
+    sha: str | None = None
+    approval: bool = False
+
+
+class ReachedView(View, frozen=True, kw_only=True):
+    """The first deployment known to have brought a change to an environment.
+
+    `took_ms`: from the merge to its end, None where that is unknown. `named`: a report names the merge
+    commit itself; else it follows from the history of commits.
+    """
+
+    deployment: DeploymentRow
+    took_ms: int | None = None
+    named: bool = True
+
+
+class ChangeView(View, frozen=True, kw_only=True):
+    """One change: who wrote, reviewed and merged it, and where it went.
+
+    `into` is the branch it went into. `reached_why` says why it may have reached more than is known.
+    `trail` are the newest lines about it, `older` the index to go on below.
+    """
+
+    repository: str
+    number: int
+    state: str
+    services: list[str] = []
+    title: str | None = None
+    url: str | None = None
+    author: Who | None = None
+    merged_by: Who | None = None
+    merged_at: Moment | None = None
+    sha: str | None = None
+    head: str | None = None
+    into: str | None = None
+    reviews: list[ReviewView] = []
+    commits: list[CommitView] = []
+    commits_told: int | None = None
+    checks: list[CheckView] = []
+    reached: list[ReachedView] = []
+    reached_why: str | None = None
+    trail: list[TrailRow] = []
+    older: int | None = None
+
+
+class PublishedView(View, frozen=True, kw_only=True):
+    """One artifact, and the deployments that named it, those with the newest facts first.
+
+    `published` is None for a digest that was deployed and never told to be published. `provenance` is what
+    its publisher said about where it comes from. `older`: the index to go on below.
+    """
+
+    digest: str
+    published: ArtifactView | None = None
+    service: str | None = None
+    repository: str | None = None
+    provenance: str | None = None
+    url: str | None = None
+    commit: CommitView | None = None
+    deployments: list[DeploymentRow] = []
+    runs_in: list[str] = []
+    older: int | None = None
+
+
+class KeptView(View, frozen=True, kw_only=True):
+    """What one entry keeps of a person: the paths of sealed fields under their key that can be opened.
+
+    `body_until`: the raw delivery that led to it is kept until then at the latest; None when none is.
+    """
+
+    index: int
+    kind: str
+    source: str
+    received_at: Moment
+    paths: list[str] = []
+    body_until: Moment | None = None
+
+
+class PersonView(View, frozen=True, kw_only=True):
+    """One person by subject id, with what they are called as far as may be shown.
+
+    `first` and `last` are the entries that name them; `erased` the one that erased them. `trail` is what they
+    did, newest first, `older` the index to go on below; `kept` what is kept of them, and `kept_older`.
+    """
+
+    who: Who
+    email: str | None = None
+    first: int
+    last: int
+    erased: int | None = None
+    trail: list[TrailRow] = []
+    older: int | None = None
+    kept: list[KeptView] = []
+    kept_older: int | None = None
+
+
 # Questions.
 
 
