@@ -3,7 +3,15 @@
 import { all, one } from "./dom.ts";
 import { copy } from "./copy.ts";
 
-const PLACES: Record<string, string> = { t: "/", e: "/environments", l: "/log", a: "/attention" };
+const PLACES: Record<string, string> = {
+  t: "/",
+  e: "/environments",
+  s: "/services",
+  c: "/changes",
+  p: "/people",
+  l: "/log",
+  a: "/attention",
+};
 const OFF = "deploytrail.keys";
 let waiting = 0;
 
@@ -49,13 +57,13 @@ function find(): boolean {
   return Boolean(box);
 }
 
-// The rows of a list, each by its first link; Enter then opens it as links do.
+// The rows of a list, each by the link to what it is about; Enter then opens it as links do.
 function step(by: number): void {
   const rows = all("[data-index]");
   if (!rows.length) return;
   const at = rows.findIndex((row) => row.contains(document.activeElement));
   const next = rows[Math.max(0, Math.min(rows.length - 1, at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by))];
-  one("a", next)?.focus();
+  (one("a:not(.who)", next) ?? one("a", next))?.focus();
 }
 
 function open(selector: string): boolean {

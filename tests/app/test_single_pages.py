@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from deploytrail.app import known
 from deploytrail.app.follow import TABLES
+from deploytrail.app.ports import Submission
 from deploytrail.app.sweep import KEEP_MS
 from deploytrail.app.views import ChangeView, PersonView, PublishedView, ServiceView
+from deploytrail.facts import told
+from deploytrail.facts.draft import Draft
 from deploytrail.store.derived_sql import SqlDerived
 from tests.app.small_house import SmallHouse
 from tests.projections.telling import DIGEST, MINUTE, NOON, OTHER, REPOSITORY, SHA, THIRD
@@ -288,8 +293,6 @@ def test_what_others_sealed_is_not_theirs(house: SmallHouse) -> None:
 
 def test_raw_bodies_are_kept_for_a_while(house: SmallHouse) -> None:
     found = house.persons.seal(_delivered())
-    from deploytrail.app.ports import Submission
-
     house.log.append([Submission((found,))])
     subject = house.subject("ada")
     assert person(house, subject).kept[0].body_until == NOON + KEEP_MS
@@ -297,11 +300,7 @@ def test_raw_bodies_are_kept_for_a_while(house: SmallHouse) -> None:
     assert person(house, subject).kept[0].body_until is None
 
 
-def _delivered() -> Any:
-    from deploytrail.facts import told
-
-    import msgspec
-
+def _delivered() -> Draft:
     draft = told.parse(b'{"kind": "x-note", "actor": {"login": "ada"}}', source="hub", received_at=NOON)
     return msgspec.structs.replace(draft, delivery="c2FsdA==")
 
@@ -317,8 +316,6 @@ def test_an_erased_person_has_a_page_with_nothing_personal(house: SmallHouse) ->
 
 
 def test_a_person_a_page_at_a_time(house: SmallHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    from deploytrail.app import known
-
     monkeypatch.setattr(known, "LINES", 2)
     monkeypatch.setattr(known, "KEPT", 2)
     for number in range(5):

@@ -5,13 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from deploytrail.app.views import (
+    ArtifactView,
     AttentionView,
     CellView,
+    ChangePage,
+    ChangeRow,
+    ChangeView,
     CheckView,
     CommitView,
+    DeploymentPage,
+    DeploymentRow,
     DeploymentView,
     EnvironmentView,
+    KeptView,
+    PersonPage,
+    PersonRow,
+    PersonView,
+    PublishedView,
+    ReachedView,
     ReportView,
+    ReviewView,
+    ServicePage,
+    ServiceRow,
+    ServiceView,
     StepView,
     TrailRow,
     Who,
@@ -28,6 +44,7 @@ DINA = Who(id="s_dina", name="dina")
 ELI = Who(id="s_eli", name="eli")
 BOT = Who(id="s_bot", login="dev-bot", bot=True)
 GONE = Who(id="s_gone", erased=True)
+EVERYBODY = (ADA, BEN, CLEO, DINA, ELI, BOT, GONE)
 
 SHA = "4f2c81e09b7d3a55c1e8f20f6a4b9d7e3c2a1b0f"
 DIGEST = "sha256:9d1f4ac25be07c1d9f32a4418c6e07d5b0a1e4c29d1f4ac27be0614ff2c3e07b"
@@ -395,3 +412,206 @@ def trail() -> list[TrailRow]:
             actor=BOT,
         ),
     ]
+
+
+REPOSITORY = "shop/checkout"
+
+
+def a_line(**more: Any) -> DeploymentRow:
+    """checkout 1.42.0 in production-eu, in a list."""
+    given: dict[str, Any] = {
+        "key": "40",
+        "service": "checkout",
+        "environment": "production-eu",
+        "mark": "succeeded",
+        "status": "succeeded",
+        "type": "forward",
+        "at": NOW - 4 * MINUTE,
+        "index": 47,
+        "version": "1.42.0",
+        "artifact": DIGEST,
+        "actor": ADA,
+        "attribution": "authenticated",
+    }
+    return DeploymentRow(**{**given, **more})
+
+
+def some_lines() -> list[DeploymentRow]:
+    """A good one, one that failed, one that nobody is known to have done, and a rollback."""
+    return [
+        a_line(),
+        a_line(
+            key="41", environment="staging", mark="failed", status="failed", index=44, at=NOW - 9 * MINUTE
+        ),
+        a_line(key="22", version=None, sha=SHA, artifact=None, actor=None, at=NOW - 9 * 86_400_000, index=22),
+        a_line(key="12", mark="rolledback", type="rollback", version="1.40.0", actor=BOT, index=12),
+    ]
+
+
+def a_change_row(**more: Any) -> ChangeRow:
+    """Change 809, merged, in a list."""
+    given: dict[str, Any] = {
+        "repository": REPOSITORY,
+        "number": 809,
+        "state": "merged",
+        "index": 28,
+        "title": "Retry card capture once on timeout",
+        "author": ADA,
+        "reviewers": [BEN],
+        "merged_by": CLEO,
+        "merged_at": NOW - 30 * MINUTE,
+        "sha": SHA,
+    }
+    return ChangeRow(**{**given, **more})
+
+
+def a_service(**more: Any) -> ServiceView:
+    """checkout, with everything known."""
+    given: dict[str, Any] = {
+        "name": "checkout",
+        "declared": True,
+        "owner": "payments",
+        "repositories": [REPOSITORY],
+        "artifact_names": ["registry.example.org/checkout"],
+        "aliases": ["shop-checkout"],
+        "cells": [
+            CellView(
+                service="checkout",
+                environment="production-eu",
+                mark="succeeded",
+                word="Running",
+                version="1.42.0",
+                artifact=DIGEST,
+                deployment="40",
+                actor=ADA,
+                since=NOW - 4 * MINUTE,
+            ),
+            CellView(
+                service="checkout", environment="staging", mark="failed", word="Failed", deployment="41"
+            ),
+        ],
+        "deployments": DeploymentPage(deployments=some_lines(), next="next-one"),
+        "waiting": [a_change_row(number=812, title="Round tax per line, not per cart", author=DINA)],
+        "waiting_known": True,
+        "artifacts": [
+            ArtifactView(
+                digest=DIGEST, source="ci", at=NOW - 9 * MINUTE, index=39, name="checkout", actor=BOT
+            )
+        ],
+    }
+    return ServiceView(**{**given, **more})
+
+
+def a_change(**more: Any) -> ChangeView:
+    """Change 809 of checkout, with everything known."""
+    commits = a_deployment().commits
+    given: dict[str, Any] = {
+        "repository": REPOSITORY,
+        "number": 809,
+        "state": "merged",
+        "services": ["checkout"],
+        "title": "Retry card capture once on timeout",
+        "url": "https://code.example.org/shop/checkout/809",
+        "author": ADA,
+        "merged_by": CLEO,
+        "merged_at": NOW - 30 * MINUTE,
+        "sha": SHA,
+        "head": "e08b7d3f" * 5,
+        "into": "main",
+        "reviews": [
+            ReviewView(who=BEN, at=NOW - 40 * MINUTE, index=27, verdict="approved", approval=True),
+            ReviewView(who=DINA, at=NOW - 50 * MINUTE, index=26, verdict="changes requested", sha=SHA),
+            ReviewView(who=ADA, at=NOW - 55 * MINUTE, index=25, verdict="approved"),
+        ],
+        "commits": commits,
+        "commits_told": 3,
+        "checks": a_deployment().checks,
+        "reached": [
+            ReachedView(deployment=a_line(), took_ms=26 * MINUTE),
+            ReachedView(deployment=a_line(key="41", environment="staging"), took_ms=None, named=False),
+        ],
+        "trail": [one for one in trail() if one.kind.startswith("change.")],
+        "older": 25,
+    }
+    return ChangeView(**{**given, **more})
+
+
+def an_artifact(**more: Any) -> PublishedView:
+    """What checkout 1.42.0 is, with everything known."""
+    given: dict[str, Any] = {
+        "digest": DIGEST,
+        "published": ArtifactView(
+            digest=DIGEST,
+            source="ci",
+            at=NOW - 9 * MINUTE,
+            index=39,
+            name="checkout",
+            version="1.42.0",
+            sha=SHA,
+            actor=BOT,
+        ),
+        "service": "checkout",
+        "repository": REPOSITORY,
+        "provenance": "https://slsa.dev/provenance/v1",
+        "url": "https://registry.example.org/checkout",
+        "commit": a_deployment().commits[0],
+        "deployments": some_lines(),
+        "runs_in": ["production-eu"],
+        "older": 12,
+    }
+    return PublishedView(**{**given, **more})
+
+
+def a_person(**more: Any) -> PersonView:
+    """ada, and what is kept of her."""
+    given: dict[str, Any] = {
+        "who": ADA,
+        "email": "ada@example.org",
+        "first": 3,
+        "last": 47,
+        "trail": [one for one in trail() if one.actor == ADA],
+        "older": 20,
+        "kept": [
+            KeptView(
+                index=47,
+                kind="deployment.finished",
+                source="shop-hub",
+                received_at=NOW,
+                paths=["actor.email", "actor.login", "data.description", "labels"],
+                body_until=NOW + 86_400_000,
+            ),
+            KeptView(index=30, kind="commit.pushed", source="shop-hub", received_at=NOW, paths=[]),
+        ],
+        "kept_older": 30,
+    }
+    return PersonView(**{**given, **more})
+
+
+def an_erased_person() -> PersonView:
+    """Somebody of whom nothing personal is left."""
+    return a_person(who=GONE, email=None, erased=46, kept=[], kept_older=None, trail=[], older=None)
+
+
+class Lists:
+    """One page of each list, with more behind it."""
+
+    def services(self, cursor: str | None, limit: int) -> ServicePage:
+        """Two services."""
+        declared = ServiceRow(name="checkout", declared=True, owner="payments")
+        return ServicePage(services=[declared, ServiceRow(name="team/mailer")], next="more")
+
+    def changes(
+        self, repository: str | None, state: str | None, cursor: str | None, limit: int
+    ) -> ChangePage:
+        """Two changes."""
+        bare = a_change_row(number=813, state="open", title=None, author=None, reviewers=[], merged_at=None)
+        return ChangePage(changes=[a_change_row(), bare], next="more")
+
+    def people(self, word: str | None, cursor: str | None, limit: int) -> PersonPage:
+        """One person, a bot, and one who was erased."""
+        found = [
+            PersonRow(id="s_ada", index=3, name="Ada Example", login="ada"),
+            PersonRow(id="s_bot", index=4, login="dev-bot", bot=True),
+            PersonRow(id="s_gone", index=5, erased=True),
+        ]
+        return PersonPage(people=found, next="more")

@@ -24,11 +24,16 @@ from deploytrail.app.shown import Opener
 from deploytrail.app.status import Status
 from deploytrail.app.views import (
     AttentionView,
+    CellView,
+    ChangeView,
     DeploymentView,
     EnvironmentView,
     Filter,
     LogView,
     SearchPage,
+    PersonView,
+    PublishedView,
+    ServiceView,
     TrailPage,
     TrailRow,
     Who,
@@ -49,6 +54,7 @@ from deploytrail.tlog.proofs import inclusion_proof
 from deploytrail.tlog.receipt import Receipt as Proof
 from deploytrail.tlog.spelling import write_base64
 from deploytrail.tlog.tiles import Tile
+from tests.web import cast
 from tests.web.cast import NOW
 
 ORIGIN = "deploytrail.invalid/0011223344556677"
@@ -254,6 +260,7 @@ class Ask:
         self._log, self._recorder = log, recorder
         self.rows: list[TrailRow] = []
         self.deployments: dict[str, DeploymentView] = {}
+        self.lists = cast.Lists()
         self.places: list[EnvironmentView] = []
         self.aside: list[AttentionView] = []
         self.actors: list[Who] = []
@@ -329,6 +336,31 @@ class Ask:
     def environments(self) -> list[EnvironmentView]:
         """All environments."""
         return self.places
+
+    def cells(self, services: Sequence[str]) -> dict[str, list[CellView]]:
+        """Where services run."""
+        return {
+            name: [c for each in self.places for c in each.cells if c.service == name] for name in services
+        }
+
+    def service(self, name: str, cursor: str | None, limit: int) -> ServiceView | None:
+        """One service."""
+        return None if name == "none" else cast.a_service(name=name)
+
+    def change(self, repository: str, number: int, below: int | None) -> ChangeView | None:
+        """One change."""
+        return None if repository == "none" else cast.a_change(repository=repository, number=number)
+
+    def artifact(self, digest: str, below: int | None) -> PublishedView | None:
+        """One artifact."""
+        return None if digest == "none" else cast.an_artifact(digest=digest)
+
+    def person(self, subject: str, below: int | None, kept_below: int | None) -> PersonView | None:
+        """One person."""
+        if subject == "s_gone":
+            return cast.an_erased_person()
+        who = next((one for one in cast.EVERYBODY if one.id == subject), None)
+        return cast.a_person(who=who) if who else None
 
     def log(self) -> LogView:
         """The state of the log."""

@@ -366,7 +366,7 @@ def test_hundreds_of_services_are_read_page_by_page(house: FakeHouse, enter: Ent
     path: str | None = "/environments"
     while path:
         found = Page(client.get(path).text)
-        seen += [link.removeprefix("/?service=") for link in found.links if "?service=" in link]
+        seen += [link.removeprefix("/services/") for link in found.links if link.startswith("/services/")]
         path = next((link for link in found.links if "after=" in link), None)
     assert seen == [f"service-{n:03}" for n in range(300) if n % 10]
     removed = text(client.get("/environments?show=removed").text)
@@ -378,7 +378,7 @@ def test_a_service_is_found_by_a_part_of_its_name(house: FakeHouse, enter: Enter
     house.ask.places = [many_services(300)]
     client = enter("viewer")
     found = Page(client.get("/environments?find=Service-25").text)
-    assert sum("?service=" in link for link in found.links) == 9
+    assert sum(link.startswith("/services/") for link in found.links) == 9
     assert "No service is called so" in client.get("/environments?find=nothing").text
     odd = Page(client.get("/environments?find=%22%3E%3Cscript%3E").text)
     assert odd.inline == []

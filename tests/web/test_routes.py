@@ -11,6 +11,7 @@ from deploytrail.app.access import ACTIONS, ROLES, may
 from deploytrail.web.guard import Door, declared, route
 from deploytrail.web.settings import WebSettings
 from deploytrail.web.site import routes
+from tests.web import cast
 from tests.web.conftest import Enter
 from tests.web.fakes import FakeHouse
 
@@ -24,6 +25,10 @@ FILLED = {
     "environment": "production-eu",
     "source": "github-main",
     "path": "0/000.p/60",
+    "repository": "shop/checkout",
+    "number": "809",
+    "digest": cast.DIGEST,
+    "subject": "s_ada",
 }
 BODIES = {
     "/api/v1/facts": b'{"kind": "x-test"}',

@@ -96,15 +96,20 @@ def test_numbers() -> None:
 
 
 def test_persons() -> None:
-    assert words.person(ADA) == "<bdi>ada</bdi>"
-    assert words.person(BEN) == "<bdi>ben</bdi>"
-    assert words.person(GONE) == "an erased person"
-    assert words.person(Who(id="s_q2hk4w7xyz22aaaa")) == "person <bdi>s_q2hk4w7x</bdi>"
+    assert words.named(ADA) == "<bdi>ada</bdi>"
+    assert words.named(BEN) == "<bdi>ben</bdi>"
+    assert words.named(GONE) == "an erased person"
+    assert words.named(Who(id="s_q2hk4w7xyz22aaaa")) == "person <bdi>s_q2hk4w7x</bdi>"
+
+
+def test_a_person_is_a_link_to_their_page() -> None:
+    assert words.person(ADA) == '<a class="who" href="/people/s_ada"><bdi>ada</bdi></a>'
+    assert words.person(Who(id='s_"/..')).count('href="/people/s_%22%2F.."') == 1
 
 
 def test_persons_in_a_row() -> None:
     assert words.people([]) == ""
-    assert words.people([ADA]) == "<bdi>ada</bdi>"
-    assert words.people([ADA, BEN]) == "<bdi>ada</bdi> and <bdi>ben</bdi>"
-    assert words.people([ADA, BEN, CLEO]) == "<bdi>ada</bdi>, <bdi>ben</bdi> and <bdi>cleo</bdi>"
-    assert words.people([ADA, BEN, CLEO, DINA, ELI]).endswith("<bdi>cleo</bdi> and 2 others")
+    assert words.people([ADA]) == words.person(ADA)
+    assert words.people([ADA, BEN]).striptags() == "ada and ben"
+    assert words.people([ADA, BEN, CLEO]).striptags() == "ada, ben and cleo"
+    assert words.people([ADA, BEN, CLEO, DINA, ELI]).striptags() == "ada, ben, cleo and 2 others"

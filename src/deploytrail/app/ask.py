@@ -27,6 +27,7 @@ from deploytrail.app.tiles import TileReader
 from deploytrail.app.trails import Trails
 from deploytrail.app.views import (
     AttentionView,
+    CellView,
     ChangeView,
     DeploymentView,
     EnvironmentView,
@@ -110,6 +111,10 @@ class Ask:
     def _signed(self) -> int:
         signed = self._log.checkpoint()
         return signed.size if signed else 0
+
+    def cells(self, services: Sequence[str]) -> dict[str, list[CellView]]:
+        """Where each of these services runs or ran, the environments as on their page."""
+        return self._places.of(services)
 
     def service(self, name: str, cursor: str | None = None, limit: int = 20) -> ServiceView | None:
         """One service, by its name or another name of it, with deployments from a cursor of `lists` on."""

@@ -1,4 +1,4 @@
-"""The page of one person: what they did, and what is kept about them. Nothing is counted, nobody is ranked."""
+"""The page of one person: what they did, and what is kept about them. Nothing is counted or ranked."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from deploytrail.app.views import CheckView, DeploymentView, Mark, StepView
 from deploytrail.errors import Refused
 from deploytrail.projections.checks import called_build
-from deploytrail.web import numbers, sentences, words
+from deploytrail.web import links, numbers, sentences, words
 from deploytrail.web.guard import caller_of
 from deploytrail.web.hostile import link, shown
 from deploytrail.web.render import page
@@ -62,7 +62,7 @@ def show(request: Request) -> Response:
         lede=_lede(found, web.house.clock.now()),
         stages=_stages(found),
         steps=_steps(found),
-        checks=[_check(check) for check in found.checks],
+        checks=[check(one) for one in found.checks],
         facts=_facts(found),
         commits_title=_commits_title(found),
         public_url=web.settings.public_url,
@@ -76,7 +76,7 @@ def separate(request: Request) -> Response:
     key = request.path_params["key"]
     index = numbers.index(request.state.form.get("index"), "index")
     web.house.administer.separate(caller_of(request).by, key, index)
-    return RedirectResponse(sentences.deployment_path(key), 303)
+    return RedirectResponse(links.deployment(key), 303)
 
 
 _WORDS: Final = {"finished": "Ended", "rolledback": "Rolled back"}
@@ -240,7 +240,7 @@ def _build_stage(view: DeploymentView) -> Stage:
 
 
 def _check_stage(name: Markup, checks: list[CheckView]) -> Stage:
-    found = [_check(check) for check in checks]
+    found = [check(one) for one in checks]
     if not found:
         return Stage(name, "unproven", Markup("none told"), None, False)
     bad = sum(check.mark == "failed" for check in found)
@@ -285,7 +285,8 @@ _CHECKS: Final[dict[str, tuple[Mark, str]]] = {
 }  # fmt: skip
 
 
-def _check(view: CheckView) -> Check:
+def check(view: CheckView) -> Check:
+    """A check with its mark and its state in a word."""
     outcome = view.outcome or ""
     known = sentences.ended(outcome)
     if known in _CHECKS:
@@ -304,9 +305,9 @@ def _facts(view: DeploymentView) -> list[tuple[str, Markup]]:
             found.append((name, value if isinstance(value, Markup) else shown(value, 80)))
 
     add("Version", _version(view.version))
-    add("Artifact", _id(view.artifact, words.digest(view.artifact), "digest") if view.artifact else "unknown")
+    add("Artifact", _artifact(view.artifact) if view.artifact else "unknown")
     add("Commit", _id(view.sha, words.sha(view.sha), "commit sha") if view.sha else "unknown")
-    add("Repository", view.repository)
+    add("Repository", _repository(view.repository))
     add("Replaced" if _ran(view) else "Ran before", _replaced(view))
     add("Kind", view.type)
     add("Attribution", Markup('<span class="att" data-a="{0}">{0}</span>').format(view.attribution))
@@ -316,6 +317,14 @@ def _facts(view: DeploymentView) -> list[tuple[str, Markup]]:
     for name, value in sorted(view.labels.items())[:20]:
         found.append((name[:60], shown(value)))
     return found
+
+
+def _artifact(digest: str) -> Markup:
+    return links.link(links.artifact(digest), _id(digest, words.digest(digest), "digest"))
+
+
+def _repository(name: str | None) -> Markup | None:
+    return links.link(links.changes(name), shown(name, 80)) if name else None
 
 
 def _id(whole: str, short: str, what: str) -> Markup:
@@ -339,7 +348,7 @@ def _replaced(view: DeploymentView) -> Markup | None:
         return None
     text = shown(words.version(view.replaced_version), 80)
     if view.replaced_key:
-        text = Markup('<a href="{}">{}</a>').format(sentences.deployment_path(view.replaced_key), text)
+        text = Markup('<a href="{}">{}</a>').format(links.deployment(view.replaced_key), text)
     if view.replaced_ran_ms is not None:
         return Markup("{}, ran {}").format(text, words.duration(view.replaced_ran_ms))
     return text

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 from deploytrail.app.house import House
 from deploytrail.app.views import LogView
 from deploytrail.errors import Refused
-from deploytrail.web import hostile, sentences, words
+from deploytrail.web import hostile, links, sentences, words
 from deploytrail.web.guard import caller_of
 
 THEMES: Final = ("light", "dark", "system")
@@ -80,12 +80,14 @@ def environment() -> Environment:
         shown=hostile.shown, plain=hostile.plain, lines=hostile.lines,
         clock=words.clock, date=words.date, exact=words.exact, machine=words.machine,
         duration=words.duration, number=words.number, bytes=words.size,
-        sha=words.sha, digest=words.digest, root=words.root,
+        sha=words.sha, version=words.version, digest=words.digest, root=words.root,
         person=words.person, people=words.people, plural=words.plural,
-        sentence=sentences.sentence, step=sentences.step, deployment_path=sentences.deployment_path,
+        sentence=sentences.sentence, step=sentences.step,
+        deployment_path=links.deployment, service_path=links.service, environment_path=links.environment,
+        artifact_path=links.artifact, person_path=links.person, named=words.named,
         log_state=log_state,
     )  # fmt: skip
-    made.globals.update(ago=words.ago, when=words.when)
+    made.globals.update(ago=words.ago, when=words.when, change_path=links.change)
     return made
 
 

@@ -2,20 +2,19 @@
 
 For each kind the sentences stand in order of preference: the first whose placeholders are all known is
 said. The last one of a kind needs nothing. `{name:b}` is bold, `{name:a}` is the row's object and links to
-it, `{name:i}` is an identifier.
+it, `{name:i}` is an identifier. Names of services, environments and persons lead to their own pages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import quote
 
 from markupsafe import Markup
 
 from deploytrail.app.views import StepView, TrailRow, Who
 from deploytrail.facts.kinds import KINDS
-from deploytrail.web import words
+from deploytrail.web import links, words
 from deploytrail.web.hostile import shown
 
 # Outcomes and verdicts as sources spell them, in our words.
@@ -417,14 +416,14 @@ class _Unknown(Exception):
 
 
 class _Word:
-    """The value of a placeholder, which is set as the sentence asks."""
+    """The value of a placeholder, which is set as the sentence asks; `own` is the address of its own page."""
 
-    def __init__(self, text: Markup, href: str) -> None:
-        self._text, self._href = text, href
+    def __init__(self, text: Markup, href: str, own: str | None) -> None:
+        self._text, self._href, self._own = text, href, own
 
     def __html_format__(self, spec: str) -> Markup:
         if spec == "b":
-            return Markup("<b>{}</b>").format(self._text)
+            return Markup("<b>{}</b>").format(links.link(self._own, self._text) if self._own else self._text)
         if spec == "a":
             return Markup('<a href="{}">{}</a>').format(self._href, self._text)
         if spec == "i":
@@ -437,13 +436,14 @@ class _Said(Mapping[str, _Word]):
 
     def __init__(self, row: TrailRow) -> None:
         self._row = row
-        self._href = deployment_path(row.deployment) if row.deployment else f"/entries/{row.index}"
+        self._href = _page_of(row)
 
     def __getitem__(self, name: str) -> _Word:
         found = _SPECIAL.get(name, _plain(name))(self._row)
         if found is None or found == "":
             raise _Unknown(name)
-        return _Word(found if isinstance(found, Markup) else shown(found), self._href)
+        own = _OWN[name](self._row) if name in _OWN else None
+        return _Word(found if isinstance(found, Markup) else shown(found), self._href, own)
 
     def __iter__(self) -> Any:  # pragma: no cover - a mapping must have it; format_map never asks
         return iter(_SPECIAL)
@@ -451,6 +451,35 @@ class _Said(Mapping[str, _Word]):
     def __len__(self) -> int:  # pragma: no cover
         return len(_SPECIAL)
 
+
+def _page_of(row: TrailRow) -> str:
+    """The page of what a line is about: a deployment, a change, an artifact, a service, else the entry."""
+    fields = row.fields
+    repository, number, digest = fields.get("repository"), fields.get("number"), fields.get("digest")
+    if row.deployment:
+        return links.deployment(row.deployment)
+    if row.kind.startswith("change.") and isinstance(repository, str) and isinstance(number, int):
+        return links.change(repository, number)
+    if row.kind == "artifact.published" and isinstance(digest, str):
+        return links.artifact(digest)
+    if row.kind == "service.declared" and row.service:
+        return links.service(row.service)
+    return f"/entries/{row.index}"
+
+
+def _name_of(field: str, address: Callable[[str], str]) -> Callable[[TrailRow], str | None]:
+    def own(row: TrailRow) -> str | None:
+        name = getattr(row, field)
+        return address(name) if name else None
+
+    return own
+
+
+# Names that have pages of their own, besides those of persons, which are links wherever they stand.
+_OWN: Final = {
+    "service": _name_of("service", links.service),
+    "environment": _name_of("environment", links.environment),
+}
 
 Value = Callable[[TrailRow], Markup | str | None]
 
@@ -612,11 +641,6 @@ _SPECIAL: Final[dict[str, Value]] = {
     "subject": lambda row: f"person {str(row.fields.get('subject'))[:10]}",
     "entry": _entry,
 }
-
-
-def deployment_path(key: str) -> str:
-    """The address of a deployment's page."""
-    return f"/deployments/{quote(key, safe='')}"
 
 
 def step(view: StepView) -> Markup:

@@ -9,6 +9,7 @@ from typing import Final
 from markupsafe import Markup
 
 from deploytrail.app.views import Who
+from deploytrail.web import links
 from deploytrail.web.hostile import shown
 
 SECOND: Final = 1000
@@ -166,6 +167,11 @@ def plural(count: int, one: str, many: str) -> str:
 
 
 def person(who: Who) -> Markup:
+    """A person's name, as far as it may be shown, which leads to their page."""
+    return links.link(links.person(who.id), named(who))
+
+
+def named(who: Who) -> Markup:
     """A person's name, as far as it may be shown."""
     if who.erased:
         return Markup("an erased person")
