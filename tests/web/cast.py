@@ -8,7 +8,6 @@ from deploytrail.app.views import (
     ArtifactView,
     AttentionView,
     CellView,
-    ChangePage,
     ChangeRow,
     ChangeView,
     CheckView,
@@ -18,15 +17,11 @@ from deploytrail.app.views import (
     DeploymentView,
     EnvironmentView,
     KeptView,
-    PersonPage,
-    PersonRow,
     PersonView,
     PublishedView,
     ReachedView,
     ReportView,
     ReviewView,
-    ServicePage,
-    ServiceRow,
     ServiceView,
     StepView,
     TrailRow,
@@ -590,28 +585,3 @@ def a_person(**more: Any) -> PersonView:
 def an_erased_person() -> PersonView:
     """Somebody of whom nothing personal is left."""
     return a_person(who=GONE, email=None, erased=46, kept=[], kept_older=None, trail=[], older=None)
-
-
-class Lists:
-    """One page of each list, with more behind it."""
-
-    def services(self, cursor: str | None, limit: int) -> ServicePage:
-        """Two services."""
-        declared = ServiceRow(name="checkout", declared=True, owner="payments")
-        return ServicePage(services=[declared, ServiceRow(name="team/mailer")], next="more")
-
-    def changes(
-        self, repository: str | None, state: str | None, cursor: str | None, limit: int
-    ) -> ChangePage:
-        """Two changes."""
-        bare = a_change_row(number=813, state="open", title=None, author=None, reviewers=[], merged_at=None)
-        return ChangePage(changes=[a_change_row(), bare], next="more")
-
-    def people(self, word: str | None, cursor: str | None, limit: int) -> PersonPage:
-        """One person, a bot, and one who was erased."""
-        found = [
-            PersonRow(id="s_ada", index=3, name="Ada Example", login="ada"),
-            PersonRow(id="s_bot", index=4, login="dev-bot", bot=True),
-            PersonRow(id="s_gone", index=5, erased=True),
-        ]
-        return PersonPage(people=found, next="more")

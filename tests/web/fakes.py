@@ -260,7 +260,6 @@ class Ask:
         self._log, self._recorder = log, recorder
         self.rows: list[TrailRow] = []
         self.deployments: dict[str, DeploymentView] = {}
-        self.lists = cast.Lists()
         self.places: list[EnvironmentView] = []
         self.aside: list[AttentionView] = []
         self.actors: list[Who] = []
