@@ -36,6 +36,7 @@ from deploytrail.app.operate import Operate
 from deploytrail.app.persons import Persons
 from deploytrail.app.receive import Receiver
 from deploytrail.app.record import Recorder
+from deploytrail.app.saved import Saved
 from deploytrail.app.seal import Sealer
 from deploytrail.app.searching import Searching
 from deploytrail.app.status import Status
@@ -287,6 +288,7 @@ class Rooms:
             ask=ask,
             watch=watch,
             administer=administer,
+            saved=Saved(log, clock),
             operate=operate,
             limits=limits,
             capacity=self._capacity,

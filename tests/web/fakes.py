@@ -20,6 +20,7 @@ from deploytrail.app.lists import Lists
 from deploytrail.app.places import Places
 from deploytrail.app.ports import Head, Placed, Row, Signed
 from deploytrail.app.questions import Questions
+from deploytrail.app.saved import Saved
 from deploytrail.app.shown import Opener
 from deploytrail.app.status import Status
 from deploytrail.app.views import (
@@ -30,9 +31,9 @@ from deploytrail.app.views import (
     EnvironmentView,
     Filter,
     LogView,
-    SearchPage,
     PersonView,
     PublishedView,
+    SearchPage,
     ServiceView,
     TrailPage,
     TrailRow,
@@ -562,6 +563,7 @@ class FakeHouse:
         self.watch = Watch(self.ask)
         self.administer = Administer()
         self.clock = Clock()
+        self.saved = Saved(RealLog(), self.clock)
         self.sealer = Sealer(self.log)
         self.origin = ORIGIN
         self.vkey = self.log.key.verifier.vkey()

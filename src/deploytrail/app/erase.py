@@ -4,7 +4,8 @@ Entries hold a random subject id and salted commitments. What makes a person of 
 goes in this order, so that whatever happens in between, the same command finishes it:
 
 1. Everybody else's disclosures lose the fields that mention the person; kept raw bodies that mention the
-   person, or led to an entry about them, are destroyed; the person's sessions end.
+   person, or led to an entry about them, are destroyed; the person's sessions end, and saved filters of
+   theirs or about them go.
 2. The fact `subject.erased` is recorded, once. From here on it is decided.
 3. The person's own disclosures are deleted, and the bytes are gone from the files.
 4. The person's key and identities are destroyed. Until then the person can still be found by name, and from
@@ -37,6 +38,7 @@ from deploytrail.app.packing import pack
 from deploytrail.app.persons import Persons
 from deploytrail.app.ports import Archive, Blob, Chance, Clock, Keyring, RawDelivery, Registry
 from deploytrail.app.record import Recorder
+from deploytrail.app.saved import AREA as FILTERS
 from deploytrail.app.searching import Searching
 from deploytrail.app.vault import Vault, encrypt
 from deploytrail.errors import Refused
@@ -193,6 +195,7 @@ class Erase:
         work.redact(0, decided)
         newest = work.destroy(0)
         work.end_sessions()
+        work.forget_filters()
         if decided is None:
             for one in subjects:
                 self._record(one, ground, counts[one], work.deliveries if one == subjects[0] else 0, by)
@@ -388,6 +391,14 @@ class _Work:
         for key, row in log.items("session"):
             if row.get("subject") in self._subjects and log.take("session", key) is not None:
                 self.sessions += 1
+
+    def forget_filters(self) -> None:
+        """Saved filters that are theirs, look for them, or are called after them."""
+        log = self._house._log
+        for key, row in log.items(FILTERS):
+            whom = {row.get("by"), row.get("filter", {}).get("actor")}
+            if whom & self._subjects or self._mentions.in_value(row.get("name")):
+                log.take(FILTERS, key)
 
     def _mentioned(self, subject: str, path: str, value: object) -> bool:
         own_name = subject != NOBODY and path.rpartition(".")[2] in ("login", "email", "name")

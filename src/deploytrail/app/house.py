@@ -12,6 +12,7 @@ from deploytrail.app.operate import Operate
 from deploytrail.app.ports import Clock, Log
 from deploytrail.app.receive import Receiver
 from deploytrail.app.record import Recorder
+from deploytrail.app.saved import Saved
 from deploytrail.app.seal import Sealer
 from deploytrail.app.status import Status
 from deploytrail.app.watch import Watch
@@ -30,6 +31,7 @@ class House(msgspec.Struct, frozen=True, kw_only=True):
     ask: Ask
     watch: Watch
     administer: Administer
+    saved: Saved
     operate: Operate
     limits: Limits
     capacity: Capacity

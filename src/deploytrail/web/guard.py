@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Literal
@@ -80,7 +81,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Door(Route):
-    """A route with the one action it needs. `form`: a page's own form, which must come from our pages."""
+    """A route with the one action it needs. `form`: a page's own form, which must come from our pages;
+    `basic`: a token may come as the password of HTTP Basic, for readers of feeds, which know nothing else.
+    """
 
     def __init__(
         self,
@@ -90,11 +93,15 @@ class Door(Route):
         action: str,
         methods: Sequence[str] = ("GET",),
         form: bool = False,
+        basic: bool = False,
     ) -> None:
+        if basic and not _SAFE.issuperset(methods):
+            # A browser sends such a password by itself, as it does a cookie.
+            raise ValueError(f"{path} changes something, so no password of HTTP Basic may open it")
         if action not in ACTIONS:
             raise ValueError(f"{path} names the action {action}, which is not in the table of actions")
         super().__init__(
-            path, _guarded(endpoint, action, form), methods=list(methods), name=endpoint.__name__
+            path, _guarded(endpoint, action, form, basic), methods=list(methods), name=endpoint.__name__
         )
         self.action = action
         self.answers = endpoint
@@ -107,9 +114,10 @@ def route(
     action: str,
     methods: Sequence[str] = ("GET",),
     form: bool = False,
+    basic: bool = False,
 ) -> Door:
     """A door at `path` for those who may do `action`."""
-    return Door(path, endpoint, action=action, methods=methods, form=form)
+    return Door(path, endpoint, action=action, methods=methods, form=form, basic=basic)
 
 
 def declared(routes: Sequence[BaseRoute]) -> list[BaseRoute]:
@@ -131,9 +139,9 @@ def cookie_name(settings: WebSettings) -> str:
     return "__Host-deploytrail" if settings.https else "deploytrail"
 
 
-def identify(house: House, settings: WebSettings, request: HTTPConnection) -> Caller:
+def identify(house: House, settings: WebSettings, request: HTTPConnection, basic: bool = False) -> Caller:
     """Who asks, by token or cookie. Blocking. Whoever shows something that is not valid is nobody."""
-    bearer = _bearer(request.headers)
+    bearer = _token(request.headers, basic)
     if bearer is not None:
         grant = house.administer.token(bearer)
         return _machine(grant, bearer) if grant else Caller()
@@ -198,8 +206,19 @@ def _bearer(headers: Headers) -> str | None:
     return value.strip() if scheme.lower() == "bearer" else None
 
 
+def _token(headers: Headers, basic: bool) -> str | None:
+    """The token that is shown; with `basic` also as a password, whoever the user is said to be."""
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    if not basic or scheme.lower() != "basic":
+        return _bearer(headers)
+    try:
+        return b64decode(value.strip(), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
 def _guarded(
-    endpoint: Callable[[Request], Any], action: str, form: bool
+    endpoint: Callable[[Request], Any], action: str, form: bool, basic: bool = False
 ) -> Callable[[Request], Awaitable[Response]]:
     about = described.description(endpoint)
 
@@ -209,14 +228,15 @@ def _guarded(
         if "authorization" in request.headers or "cookie" in request.headers:
             caller = _at_hand(web.house, request)
             if not caller.known:
-                caller = await run_in_threadpool(identify, web.house, web.settings, request)
+                caller = await run_in_threadpool(identify, web.house, web.settings, request, basic)
         request.state.caller = caller
         # A token is never sent by a browser by itself, a cookie is.
         if request.method not in _SAFE and caller.grant is None and (form or caller.session is not None):
             _demand_own_page(request, web.settings)
         if not caller.may(action):
             refusal = _turned_away(caller)
-            shown = not caller.known and _bearer(request.headers) is not None
+            shown = not caller.known and _token(request.headers, basic) is not None
+            request.state.basic = basic
             raise turned_away(request, refusal) if shown else refusal
         # Telling has limits of its own, by the fact.
         if caller.known and action not in ("open", "tell"):

@@ -80,7 +80,8 @@ def answer(request: Request, error: Exception) -> Response:
     if error.code in _RETRY:
         headers["Retry-After"] = _RETRY[error.code] if error.after is None else str(max(1, error.after))
     if error.code == "unauthenticated":
-        headers["WWW-Authenticate"] = 'Bearer realm="deploytrail"'
+        way = "Basic" if getattr(request.state, "basic", False) else "Bearer"
+        headers["WWW-Authenticate"] = f'{way} realm="deploytrail"'
     if for_machines(request):
         return _answer(problem(error), headers)
     return page(request, "problem.html", status=error.meaning.http, headers=headers, refusal=error, here=None)

@@ -20,6 +20,7 @@ from deploytrail.web import (
     changes,
     deployment,
     facts,
+    feed,
     health,
     hooks,
     live,
@@ -70,6 +71,9 @@ def routes(settings: WebSettings) -> list[BaseRoute]:
         # Pages.
         route("/", trail.show, action="see"),
         route("/trail/rows", trail.new_rows, action="see"),
+        route("/trail.atom", feed.show, action="see", basic=True),
+        route("/trail/saved", trail.save, action="see", methods=["POST"], form=True),
+        route("/trail/saved/remove", trail.remove, action="see", methods=["POST"], form=True),
         route("/pulse", pages.pulse, action="see"),
         route("/deployments/{key}", deployment.show, action="see"),
         route(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from deploytrail.app.access import Session
+from deploytrail.app.saved import SavedFilter
 from deploytrail.app.views import Filter, TrailPage, TrailRow
+from deploytrail.errors import Refused
 from deploytrail.facts.kinds import from_outside
 from deploytrail.web import numbers, words
+from deploytrail.web.guard import caller_of
 from deploytrail.web.hostile import shown
 from deploytrail.web.render import fragment, page
 from deploytrail.web.sentences import ended
@@ -54,6 +58,15 @@ class Chip(NamedTuple):
     href: str
 
 
+class View(NamedTuple):
+    """A saved filter: its address, whether it is what is shown, and whether the reader may remove it."""
+
+    name: str
+    href: str
+    current: bool
+    removable: bool
+
+
 def show(request: Request) -> Response:
     """GET /: the trail, newest first, filtered as the address says."""
     house = request.app.state.web.house
@@ -61,7 +74,7 @@ def show(request: Request) -> Response:
     below = numbers.maybe(request.query_params.get("below"))
     found: TrailPage = house.ask.trail(wanted, below=below, above=None, limit=PAGE)
     now = house.clock.now()
-    query = _query(wanted)
+    query = query_of(wanted)
     return page(
         request,
         "trail.html",
@@ -71,6 +84,8 @@ def show(request: Request) -> Response:
         filter=wanted,
         options=_options(found, wanted),
         chips=_chips(found, wanted),
+        views=_views(request, house.saved.every(), wanted),
+        savable=bool(query) and caller_of(request).session is not None,
         query=query,
         below=below,
         here_url=f"/?{query}" if query else "/",
@@ -90,9 +105,52 @@ def new_rows(request: Request) -> Response:
     return fragment(request, "rows.html", groups=by_day(found.rows, house.clock.now()), up_to=found.up_to)
 
 
+def save(request: Request) -> Response:
+    """POST /trail/saved: keep a filter under a name, for everybody who may see."""
+    form: dict[str, str] = request.state.form
+    wanted = _filter(form)
+    request.app.state.web.house.saved.save(_person(request), form.get("name", ""), wanted)
+    return RedirectResponse(_address(query_of(wanted)), 303)
+
+
+def remove(request: Request) -> Response:
+    """POST /trail/saved/remove: forget a saved filter."""
+    form: dict[str, str] = request.state.form
+    request.app.state.web.house.saved.remove(_person(request), form.get("name", "")[:100])
+    return RedirectResponse(_address(query_of(_filter(form))), 303)
+
+
+def _person(request: Request) -> Session:
+    session = caller_of(request).session
+    if session is None:
+        raise Refused("forbidden", "Filters are saved by people who are signed in; a token saves none.")
+    return session
+
+
+def _views(request: Request, saved: Sequence[SavedFilter], wanted: Filter) -> list[View]:
+    session = caller_of(request).session
+    return [
+        View(
+            one.name,
+            _address(query_of(one.filter)),
+            one.filter == wanted,
+            session is not None and (session.subject == one.by or session.role == "administrator"),
+        )
+        for one in saved
+    ]
+
+
+def _address(query: str) -> str:
+    return f"/?{query}" if query else "/"
+
+
 def filter_of(request: Request) -> Filter:
     """The filter that an address asks for; the same for the trail and the live feed."""
-    given = {name: request.query_params.get(name) or None for name in _FILTERS}
+    return _filter(request.query_params)
+
+
+def _filter(asked: Mapping[str, str]) -> Filter:
+    given = {name: asked.get(name) or None for name in _FILTERS}
     return Filter(**{name: value[:500] for name, value in given.items() if value})
 
 
@@ -185,7 +243,7 @@ def _chips(found: TrailPage, wanted: Filter) -> list[Chip]:
         value = getattr(wanted, name)
         if value is None:
             continue
-        rest = _query(wanted, without=name)
+        rest = query_of(wanted, without=name)
         if name == "actor":
             who = next((w for w in found.actors if w.id == value), None)
             value = (who and (who.name or who.login)) or value
@@ -193,7 +251,8 @@ def _chips(found: TrailPage, wanted: Filter) -> list[Chip]:
     return chips
 
 
-def _query(wanted: Filter, without: str = "") -> str:
+def query_of(wanted: Filter, without: str = "") -> str:
+    """A filter as an address has it, the same filter always the same."""
     given = ((name, getattr(wanted, name)) for name in _FILTERS if name != without)
     return urlencode([(name, value) for name, value in given if value])
 
