@@ -11,6 +11,7 @@ from deploytrail.app.follow import FollowerState
 from deploytrail.app.limits import Rates
 from deploytrail.errors import Refused
 from tests.browser.conftest import House, Open
+from tests.web import cast
 
 pytestmark = pytest.mark.browser
 
@@ -21,6 +22,14 @@ PAGES = (
     "/environments",
     "/log",
     "/status",
+    "/services",
+    "/services/checkout",
+    "/changes",
+    "/changes/shop/checkout/809",
+    f"/artifacts/{cast.DIGEST}",
+    "/people",
+    "/people/s_ada",
+    "/people/s_gone",
     "/attention",
     "/search",
     "/search?q=checkout",
@@ -131,7 +140,7 @@ def test_a_phone_has_its_places_at_the_bottom(house: House, visit: Open) -> None
     box = nav.bounding_box()
     assert box is not None
     assert box["y"] + box["height"] == 800
-    assert nav.get_by_role("link").count() == 4
+    assert nav.get_by_role("link").count() == 5
     nav.get_by_role("link", name="Environments").click()
     expect(page.get_by_role("heading", name="Environments", level=1)).to_be_visible()
 
@@ -161,7 +170,8 @@ def test_single_keys_go_to_places_and_rows(house: House, visit: Open) -> None:
     assert page.evaluate("document.activeElement.closest('[data-index]').id") == "e47"
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{house.url}/deployments/40")
-    for key, path in (("e", "/environments"), ("l", "/log"), ("a", "/attention"), ("t", "/")):
+    places = (("e", "/environments"), ("s", "/services"), ("c", "/changes"), ("p", "/people"))
+    for key, path in (*places, ("l", "/log"), ("a", "/attention"), ("t", "/")):
         page.keyboard.press("g")
         page.keyboard.press(key)
         expect(page).to_have_url(f"{house.url}{path}")

@@ -359,8 +359,9 @@ class Ask:
         """One person."""
         if subject == "s_gone":
             return cast.an_erased_person()
-        who = next((one for one in cast.EVERYBODY if one.id == subject), None)
-        return cast.a_person(who=who) if who else None
+        if not subject.startswith("s_"):
+            return None
+        return cast.a_person(who=next((one for one in cast.EVERYBODY if one.id == subject), Who(id=subject)))
 
     def log(self) -> LogView:
         """The state of the log."""

@@ -43,7 +43,7 @@ def test_only_our_own_pages_save(house: FakeHouse, enter: Enter) -> None:
 def test_a_token_saves_none(enter: Enter) -> None:
     client = enter(token="viewer-token")
     for path in ("/trail/saved", "/trail/saved/remove"):
-        assert client.post(path, data=FORM).status_code == 403
+        assert client.post(path, data=FORM).status_code == 401
     assert "Save this filter" not in client.get("/?service=checkout").text
 
 

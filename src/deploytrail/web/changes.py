@@ -9,7 +9,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deploytrail.app.views import ChangeView, Mark
+from deploytrail.app.views import ChangeView, Mark, ReviewView
 from deploytrail.errors import Refused
 from deploytrail.web import links, numbers, words
 from deploytrail.web.deployment import check
@@ -78,16 +78,19 @@ def show(request: Request) -> Response:
         mark=mark,
         word=word,
         lede=_lede(found, web.house.clock.now()),
-        reviews=[
-            (said, *_VERDICTS.get(said.verdict or "", ("note", said.verdict or "is said to have reviewed")))
-            for said in found.reviews
-        ],
+        reviews=[(said, *_verdict(said)) for said in found.reviews],
         checks=[check(one) for one in found.checks],
         facts=_facts(found),
         groups=by_day(found.trail, web.house.clock.now()),
         newest_url=address if below is not None else None,
         older_url=f"{address}?below={found.older}" if found.older is not None else None,
     )
+
+
+def _verdict(said: ReviewView) -> tuple[Mark, str]:
+    """The mark and the words of a review; a yes that does not count looks like none."""
+    mark, word = _VERDICTS.get(said.verdict or "", ("note", said.verdict or "is said to have reviewed"))
+    return ("note" if mark == "succeeded" and not said.approval else mark), word
 
 
 def _lede(view: ChangeView, now: int) -> Markup:

@@ -320,7 +320,8 @@ def _facts(view: DeploymentView) -> list[tuple[str, Markup]]:
 
 
 def _artifact(digest: str) -> Markup:
-    return links.link(links.artifact(digest), _id(digest, words.digest(digest), "digest"))
+    named = Markup('<a class="id" href="{}" data-full="{}">{}</a>')
+    return named.format(links.artifact(digest), digest, shown(words.digest(digest))) + _copy(digest, "digest")
 
 
 def _repository(name: str | None) -> Markup | None:
@@ -329,7 +330,11 @@ def _repository(name: str | None) -> Markup | None:
 
 def _id(whole: str, short: str, what: str) -> Markup:
     copied = Markup('<span class="id" title="{0}">{1}</span>').format(whole, shown(short))
-    return copied + Markup(
+    return copied + _copy(whole, what)
+
+
+def _copy(whole: str, what: str) -> Markup:
+    return Markup(
         '<button class="copy" type="button" data-copy="{}" aria-label="Copy the whole {}" hidden>'
         "Copy</button>"
     ).format(whole, what)

@@ -73,7 +73,7 @@ def show(request: Request) -> Response:
 def plain(sentence: Markup) -> str:
     """A sentence as plain text; what is from outside stays isolated, and cannot turn its neighbours."""
     for markup, sign in _ISOLATE:
-        sentence = sentence.replace(Markup(markup), sign)
+        sentence = sentence.replace(markup, sign)
     return sentence.striptags()
 
 

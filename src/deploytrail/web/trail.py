@@ -123,7 +123,7 @@ def remove(request: Request) -> Response:
 def _person(request: Request) -> Session:
     session = caller_of(request).session
     if session is None:
-        raise Refused("forbidden", "Filters are saved by people who are signed in; a token saves none.")
+        raise Refused("unauthenticated", "Filters are saved by people who are signed in; a token saves none.")
     return session
 
 
