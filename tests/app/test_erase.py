@@ -17,13 +17,15 @@ from urllib.parse import quote
 import msgspec
 import pytest
 
-from deploytrail.app.access import Operator
+from deploytrail.app.access import Operator, Session
 from deploytrail.app.erase import Erased
 from deploytrail.app.follow import Follower
 from deploytrail.app.kept import open_kept
 from deploytrail.app.mentions import Mentions
+from deploytrail.app.saved import Saved
 from deploytrail.app.tiles import TileReader
 from deploytrail.app.vault import decrypt
+from deploytrail.app.views import Filter
 from deploytrail.errors import Refused
 from deploytrail.evidence.verify_log import verify_log
 from deploytrail.evidence.verify_receipt import verify_receipt
@@ -315,6 +317,21 @@ def people(house: RealHouse, subject: str) -> Any:
     found = house.derived.get(PEOPLE, subject)
     assert found
     return found
+
+
+def test_saved_filters_of_a_person_or_about_them_go(house: Erasing) -> None:
+    ben, cleo = house.subject("github", BEN), house.subject("told", CLEO)
+    saved = Saved(house.log, house.clock)
+    by = {
+        subject: Session(id=subject, subject=subject, role="viewer", name=None, expires_at=0)
+        for subject in (ben, cleo)
+    }
+    saved.save(by[ben], "Mine", Filter(service="till"))
+    saved.save(by[cleo], "One person", Filter(actor=ben))
+    saved.save(by[cleo], f"What {BEN.name} does"[:40], Filter(service="till"))
+    saved.save(by[cleo], "Till", Filter(service="till"))
+    house.erase.erase(ben, "asked")
+    assert [one.name for one in saved.every()] == ["Till"]
 
 
 def test_the_person_is_shown_as_erased_and_rows_made_anew_are_the_same(house: Erasing) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Final, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 from starlette.requests import Request
@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from deploytrail.app.search import MAX_LENGTH
 from deploytrail.app.views import Named, SearchPage
-from deploytrail.web import numbers, words
+from deploytrail.web import links, numbers, words
 from deploytrail.web.hostile import shown
 from deploytrail.web.render import page
 from deploytrail.web.trail import PAGE, by_day
@@ -69,22 +69,20 @@ def address(question: str, below: int | None = None) -> str:
 def _named(answer: Named) -> Lead:
     key = answer.key
     if answer.sort == "service":
-        return Lead(f"/?{urlencode({'service': key})}", shown(key, 80), "Service")
+        return Lead(links.service(key), shown(key, 80), "Service")
     if answer.sort == "environment":
-        return Lead(f"/?{urlencode({'environment': key})}", shown(key, 80), "Environment")
+        return Lead(links.environment(key), shown(key, 80), "Environment")
     if answer.sort == "deployment":
         place = Markup("{} to {}").format(shown(answer.name or "", 80), shown(answer.place or "", 80))
-        return Lead(f"/deployments/{quote(key, safe='')}", place, "Deployment")
-    if answer.sort == "change":
+        return Lead(links.deployment(key), place, "Deployment")
+    if answer.sort == "change" and answer.number is not None:
         text = Markup("{} #{}").format(shown(key, 80), answer.number)
-        return Lead(address(f"change:{key}#{answer.number}"), text, "Change")
+        return Lead(links.change(key, answer.number), text, "Change")
     if answer.sort == "artifact":
-        return Lead(address(f"artifact:{key}"), _digits(words.digest(key)), "Artifact")
+        return Lead(links.artifact(key), _digits(words.digest(key)), "Artifact")
     if answer.sort == "commit":
         return Lead(address(f"commit:{key}"), _digits(words.sha(key)), "Commit")
-    return Lead(
-        f"/?{urlencode({'actor': key})}", words.person(answer.who) if answer.who else shown(key), "Person"
-    )
+    return Lead(links.person(key), words.named(answer.who) if answer.who else shown(key), "Person")
 
 
 def _digits(text: str) -> Markup:
