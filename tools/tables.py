@@ -76,8 +76,8 @@ def addresses() -> Rows:
 
 def _depends(door: Door) -> bool:
     """Whether entries behind this door are open only with a public log."""
-    closed = {d.path: d.action for d in routes(WebSettings(public_log=False)) if isinstance(d, Door)}
-    return closed[door.path] != door.action
+    shut = [d for d in routes(WebSettings(public_log=False)) if isinstance(d, Door)]
+    return any((d.path, d.methods) == (door.path, door.methods) and d.action != door.action for d in shut)
 
 
 def actions() -> Rows:

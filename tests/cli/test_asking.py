@@ -306,6 +306,14 @@ def test_the_client_reads_every_page(ask: Asked, monkeypatch: pytest.MonkeyPatch
         assert {row.kind for row in found} == {"deployment.finished"}
         assert [each.sort for each in house.named("checkout")] == ["service"]
         assert list(house.search("nobody said this")) == []
+        assert house.service("checkout").deployments.deployments[0].environment
+        change = house.change(REPOSITORY, 7)
+        assert [(review.who.login, review.approval) for review in change.reviews] == [("cleo", True)]
+        subject = next(house.people("eli")).id
+        person = house.person(subject)
+        assert (person.who.login, person.email) == ("eli", "eli@example.org")
+        with pytest.raises(Refused, match="No artifact of this digest"):
+            house.artifact("sha256:" + "0" * 64)
         assert house.checkpoint().startswith(b"deploytrail.invalid/")
         assert b"c2sp.org/tlog-proof@v1" in house.receipt(0)
         with pytest.raises(Refused, match="needs its offset"):
@@ -314,12 +322,25 @@ def test_the_client_reads_every_page(ask: Asked, monkeypatch: pytest.MonkeyPatch
             house.deployment("0", at_least=10**9)
 
 
+def test_names_with_slashes_and_other_signs_are_found(ask: Asked) -> None:
+    with House(ask.running.url, ask.reporter) as house:
+        told = deployed(20, 20, service="team/shop ü?#%", environment="review/7", version="1")
+        index = house.tell(told, wait="projected").index
+    with House(ask.running.url, ask.viewer) as house:
+        assert house.running("team/shop ü?#%", "review/7", at_least=index).version == "1"
+        assert house.last_good("team/shop ü?#%", "review/7").runs
+        assert house.service("team/shop ü?#%").name == "team/shop ü?#%"
+        assert house.what_changed("review/7", "2026-01-01T00:00:00Z").services[0].service == "team/shop ü?#%"
+
+
 def test_the_types_of_the_client_are_those_of_the_house() -> None:
     names = {
         "Deployment": "DeploymentView", "Commit": "CommitView", "Check": "CheckView", "Step": "StepView",
         "Artifact": "ArtifactView", "Report": "ReportView", "Cell": "CellView",
         "Environment": "EnvironmentView", "Change": "ChangeRow", "Service": "ServiceRow",
-        "Person": "PersonRow",
+        "Person": "PersonRow", "ServiceWhole": "ServiceView", "ChangeWhole": "ChangeView",
+        "ArtifactWhole": "PublishedView", "PersonWhole": "PersonView", "Kept": "KeptView",
+        "Review": "ReviewView", "Reached": "ReachedView",
     }  # fmt: skip
     for mine in answers.Said.__subclasses__() + answers.Who.__subclasses__():
         theirs = getattr(views, names.get(mine.__name__, mine.__name__), None)

@@ -32,7 +32,7 @@ FILLED = {
 }
 BODIES = {
     "/api/v1/facts": b'{"kind": "x-test"}',
-    "/api/v1/environments/{name}": b'{"type": "production"}',
+    "/api/v1/environments/{name:path}": b'{"type": "production"}',
     "/deployments/{key}/separate": b"index=46",
     "/sign-in": b"link=none",
     "/theme": b"theme=dark",

@@ -324,3 +324,114 @@ class Named(Said, frozen=True, kw_only=True):
     name: str | None = None
     place: str | None = None
     who: Who | None = None
+
+
+# Single things.
+
+
+class DeploymentPage(Said, frozen=True, kw_only=True):
+    """Deployments, newest first; `next` goes on below the last."""
+
+    deployments: list[DeploymentRow]
+    next: str | None = None
+
+
+class ServiceWhole(Said, frozen=True, kw_only=True):
+    """One service: where it runs, its newest deployments and artifacts, and what waits for production."""
+
+    name: str
+    declared: bool = False
+    owner: str | None = None
+    repositories: list[str] = []
+    artifact_names: list[str] = []
+    aliases: list[str] = []
+    cells: list[Cell] = []
+    deployments: DeploymentPage
+    waiting: list[Change] = []
+    waiting_known: bool = False
+    waiting_why: str | None = None
+    artifacts: list[Artifact] = []
+
+
+class Review(Said, frozen=True, kw_only=True):
+    """The last word of one reviewer. `approval`: it counts as a yes."""
+
+    who: Who
+    at: datetime
+    index: int
+    verdict: str | None = None
+    sha: str | None = None
+    approval: bool = False
+
+
+class Reached(Said, frozen=True, kw_only=True):
+    """The first deployment known to have brought a change to an environment."""
+
+    deployment: DeploymentRow
+    took_ms: int | None = None
+    named: bool = True
+
+
+class ChangeWhole(Said, frozen=True, kw_only=True):
+    """One change: who wrote, reviewed and merged it, and where it went."""
+
+    repository: str
+    number: int
+    state: str
+    services: list[str] = []
+    title: str | None = None
+    url: str | None = None
+    author: Who | None = None
+    merged_by: Who | None = None
+    merged_at: datetime | None = None
+    sha: str | None = None
+    head: str | None = None
+    into: str | None = None
+    reviews: list[Review] = []
+    commits: list[Commit] = []
+    commits_told: int | None = None
+    checks: list[Check] = []
+    reached: list[Reached] = []
+    reached_why: str | None = None
+    trail: list[TrailRow] = []
+    older: int | None = None
+
+
+class ArtifactWhole(Said, frozen=True, kw_only=True):
+    """One artifact, and the deployments that named it."""
+
+    digest: str
+    published: Artifact | None = None
+    service: str | None = None
+    repository: str | None = None
+    provenance: str | None = None
+    url: str | None = None
+    commit: Commit | None = None
+    deployments: list[DeploymentRow] = []
+    runs_in: list[str] = []
+    older: int | None = None
+
+
+class Kept(Said, frozen=True, kw_only=True):
+    """What one entry keeps of a person: the paths of sealed fields that can be opened."""
+
+    index: int
+    kind: str
+    source: str
+    received_at: datetime
+    paths: list[str] = []
+    body_until: datetime | None = None
+
+
+class PersonWhole(Said, frozen=True, kw_only=True):
+    """One person by subject id: what they did, newest first, and what is kept of them."""
+
+    who: Who
+    email: str | None = None
+    first: int
+    last: int
+    erased: int | None = None
+    trail: list[TrailRow] = []
+    older: int | None = None
+    kept: list[Kept] = []
+    kept_older: int | None = None

@@ -11,17 +11,21 @@ import httpx2
 import msgspec
 
 from deploytrail.client.answers import (
+    ArtifactWhole,
     Change,
+    ChangeWhole,
     Deployment,
     DeploymentRow,
     Environment,
     LastGood,
     Named,
     Person,
+    PersonWhole,
     Placed,
     Problem,
     Service,
     ServiceChanged,
+    ServiceWhole,
     TrailRow,
     WhatChanged,
 )
@@ -146,6 +150,22 @@ class House:
         """Changes, newest first."""
         asked = {"repository": repository, "state": state}
         return self._every("/api/v1/changes", "changes", Change, at_least, asked)
+
+    def change(self, repository: str, number: int, *, at_least: int | None = None) -> ChangeWhole:
+        """One change."""
+        return self._one(f"/api/v1/changes/{_part(repository)}/{number}", ChangeWhole, at_least)
+
+    def artifact(self, digest: str, *, at_least: int | None = None) -> ArtifactWhole:
+        """One artifact by its digest."""
+        return self._one(f"/api/v1/artifacts/{_part(digest)}", ArtifactWhole, at_least)
+
+    def service(self, name: str, *, at_least: int | None = None) -> ServiceWhole:
+        """One service by a name of it."""
+        return self._one(f"/api/v1/services/{_part(name)}", ServiceWhole, at_least)
+
+    def person(self, subject: str, *, at_least: int | None = None) -> PersonWhole:
+        """One person by subject id."""
+        return self._one(f"/api/v1/people/{_part(subject)}", PersonWhole, at_least)
 
     def services(self, *, at_least: int | None = None) -> Iterator[Service]:
         """Services by name."""

@@ -13,6 +13,7 @@ from deploytrail.app.keyset import Whole
 from deploytrail.app.search import MAX_LENGTH
 from deploytrail.app.views import (
     ChangePage,
+    ChangeView,
     DeploymentFilter,
     DeploymentPage,
     DeploymentView,
@@ -21,14 +22,18 @@ from deploytrail.app.views import (
     LastGood,
     Named,
     PersonPage,
+    PersonView,
+    PublishedView,
     ServicePage,
+    ServiceView,
     TrailRow,
     View,
     WhatChanged,
 )
 from deploytrail.errors import Refused
 from deploytrail.facts import times
-from deploytrail.web.described import Answer, Cursor, Described, Limit, Name, Time, Word, described
+from deploytrail.web import numbers
+from deploytrail.web.described import Answer, Below, Cursor, Described, Limit, Name, Time, Word, described
 from deploytrail.web.wire import answer
 
 ASK: Final = "Ask"
@@ -79,6 +84,18 @@ class AtQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A time; without one, now."""
 
     at: Time | None = None
+
+
+class BelowQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where lines of the trail go on."""
+
+    below: Below | None = None
+
+
+class PersonQuery(BelowQuery, frozen=True, kw_only=True):
+    """Where lines of the trail go on, and what is kept."""
+
+    kept_below: Below | None = None
 
 
 class ChangedQuery(Paged, frozen=True, kw_only=True):
@@ -205,6 +222,67 @@ def people(request: Request) -> Response:
 
 @described(
     Described(
+        section=ASK, query=Paged, answers={200: Answer("The service.", ServiceView)}, refuses=("not-found",)
+    )
+)
+def service(request: Request) -> Response:
+    """GET /api/v1/services/{name}: one service: where it runs, its newest deployments and artifacts, and what
+    waits for production. `cursor` goes on with the deployments.
+    """
+    asked: Paged = request.state.asked
+    found = _ask(request).service(request.path_params["name"], asked.cursor, asked.limit)
+    return answer(_there(found, "No service of this name is known."))
+
+
+@described(
+    Described(
+        section=ASK,
+        query=BelowQuery,
+        answers={200: Answer("The change.", ChangeView)},
+        refuses=("not-found",),
+    )
+)
+def change(request: Request) -> Response:
+    """GET /api/v1/changes/{repository}/{number}: one change: who wrote, reviewed and merged it, its
+    commits and checks, and where it went.
+    """
+    path = request.path_params
+    number = numbers.whole(path["number"], "number")
+    found = _ask(request).change(path["repository"], number, request.state.asked.below)
+    return answer(_there(found, "No change of this repository has this number."))
+
+
+@described(
+    Described(
+        section=ASK,
+        query=BelowQuery,
+        answers={200: Answer("The artifact.", PublishedView)},
+        refuses=("not-found",),
+    )
+)
+def artifact(request: Request) -> Response:
+    """GET /api/v1/artifacts/{digest}: one artifact: where it comes from, and deployments that named it."""
+    found = _ask(request).artifact(request.path_params["digest"], request.state.asked.below)
+    return answer(_there(found, "No artifact of this digest is known."))
+
+
+@described(
+    Described(
+        section=ASK,
+        query=PersonQuery,
+        answers={200: Answer("The person.", PersonView)},
+        refuses=("not-found",),
+    )
+)
+def person(request: Request) -> Response:
+    """GET /api/v1/people/{subject}: one person by subject id: what they did, and what is kept of them."""
+    asked: PersonQuery = request.state.asked
+    found = _ask(request).person(request.path_params["subject"], asked.below, asked.kept_below)
+    return answer(_there(found, "No person has this subject id."))
+
+
+@described(
+    Described(
         section=ASK,
         query=AtQuery,
         answers={200: Answer("The deployment that put it there.", DeploymentView)},
@@ -274,6 +352,12 @@ def search(request: Request) -> Response:
 
 def _ask(request: Request) -> Any:
     return request.app.state.web.house.ask
+
+
+def _there(found: Any, words: str) -> Any:
+    if found is None:
+        raise Refused("not-found", words)
+    return found
 
 
 def _time(text: str | None) -> int | None:

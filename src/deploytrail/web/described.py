@@ -111,6 +111,10 @@ Cursor = Annotated[
     ),
 ]
 
+Below = Annotated[
+    int, msgspec.Meta(ge=0, le=10**15 - 1, description="Go on below this entry: an answer's `older`.")
+]
+
 # Parameters that stand in paths, by name.
 PATHS: Final[dict[str, Any]] = {
     "index": Annotated[int, msgspec.Meta(ge=0, le=10**15 - 1, description="An entry, counted from 0.")],
@@ -121,5 +125,5 @@ PATHS: Final[dict[str, Any]] = {
     "repository": Annotated[str, msgspec.Meta(min_length=1, description="A repository; / may stand as %2F.")],
     "number": Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1, description="The number of the change.")],
     "digest": Annotated[str, msgspec.Meta(min_length=1, description="A digest, such as sha256:9d1f….")],
-    "id": Annotated[str, msgspec.Meta(min_length=1, description="A subject id, such as s_q2hk4w7….")],
+    "subject": Annotated[str, msgspec.Meta(min_length=1, description="A subject id, such as s_q2hk4w7….")],
 }

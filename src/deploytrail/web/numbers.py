@@ -19,6 +19,13 @@ def index(text: object, name: str) -> int:
     return int(text)
 
 
+def whole(text: object, name: str) -> int:
+    """A number that counts from 0. Refused("bad-input") if it is none."""
+    if not isinstance(text, str) or not _INDEX.fullmatch(text):
+        raise Refused("bad-input", f'"{name}" must be a whole number, such as 7.')
+    return int(text)
+
+
 def maybe(text: object) -> int | None:
     """An index from an address, or None if it is missing or none: an old link still shows something."""
     return int(text) if isinstance(text, str) and _INDEX.fullmatch(text) else None

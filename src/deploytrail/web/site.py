@@ -105,8 +105,10 @@ def routes(settings: WebSettings) -> list[BaseRoute]:
         # Machines tell us.
         route("/hooks/{source}", hooks.deliver, action="open", methods=["POST"]),
         route("/api/v1/facts", facts.tell, action="tell", methods=["POST"]),
-        route("/api/v1/services/{name}", api.declare_service, action="administer", methods=["PUT"]),
-        route("/api/v1/environments/{name}", api.declare_environment, action="administer", methods=["PUT"]),
+        route("/api/v1/services/{name:path}", api.declare_service, action="administer", methods=["PUT"]),
+        route(
+            "/api/v1/environments/{name:path}", api.declare_environment, action="administer", methods=["PUT"]
+        ),
         # Machines ask us.
         route("/api/v1/live", live.live, action="see"),
         route("/api/v1/entries/{index}", api.entry, action=entries),
@@ -115,14 +117,25 @@ def routes(settings: WebSettings) -> list[BaseRoute]:
         route("/api/v1/deployments", asked.deployments, action="see"),
         route("/api/v1/deployments/{key}", asked.deployment, action="see"),
         route("/api/v1/changes", asked.changes, action="see"),
+        route("/api/v1/changes/{repository:path}/{number}", asked.change, action="see"),
+        route("/api/v1/artifacts/{digest}", asked.artifact, action="see"),
         route("/api/v1/services", asked.services, action="see"),
-        route("/api/v1/services/{service}/environments/{environment}/running", asked.running, action="see"),
+        # Names may have slashes in them, so what is below one comes first.
         route(
-            "/api/v1/services/{service}/environments/{environment}/last-good", asked.last_good, action="see"
+            "/api/v1/services/{service:path}/environments/{environment:path}/running",
+            asked.running,
+            action="see",
         ),
+        route(
+            "/api/v1/services/{service:path}/environments/{environment:path}/last-good",
+            asked.last_good,
+            action="see",
+        ),
+        route("/api/v1/services/{name:path}", asked.service, action="see"),
         route("/api/v1/environments", asked.environments, action="see"),
-        route("/api/v1/environments/{environment}/changed", asked.changed, action="see"),
+        route("/api/v1/environments/{environment:path}/changed", asked.changed, action="see"),
         route("/api/v1/people", asked.people, action="see"),
+        route("/api/v1/people/{subject}", asked.person, action="see"),
         route("/api/v1/search", asked.search, action="see"),
         route("/api/v1/status", status.told, action="see"),
         route("/api/openapi.json", openapi.reference, action="see"),
