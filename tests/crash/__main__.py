@@ -1,9 +1,13 @@
-"""python -m tests.crash [--cycles N] [--minutes N] [--seed S] [--small] [--only cycles|kills|faults]"""
+"""python -m tests.crash [--cycles N] [--minutes N] [--seed S] [--postgresql | --small] [--only PART]
+
+Parts: cycles, kills, faults. With --postgresql the cycles alone: the others fail the files of a SQLite house.
+"""
 
 from __future__ import annotations
 
 import argparse
 import errno
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +18,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from tests import postgres
 from tests.crash import sweeps
 from tests.crash.faults import Missing
 from tests.crash.ledger import Broken
@@ -66,8 +71,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--small", action="store_true", help="the writing half alone instead of the real server"
     )
+    parser.add_argument(
+        "--postgresql",
+        action="store_true",
+        help="the cycles of a house in a throw-away PostgreSQL, which fails now and then too",
+    )
     parser.add_argument("--only", choices=("cycles", "kills", "faults"))
-    return parser.parse_args()
+    asked = parser.parse_args()
+    if asked.postgresql:
+        os.environ[postgres.VARIABLE] = "postgresql"
+        asked.only = "cycles"
+    return asked
 
 
 def _say(words: str) -> None:
@@ -85,8 +99,9 @@ def _cycles(asked: argparse.Namespace) -> None:
         report = run((Small if asked.small else Served)(folder), asked.seed, going, _say)
     moments = ", ".join(f"{many} while {moment}" for moment, many in sorted(report.moments.items()))
     _say(
-        f"{report.cycles} cycles ({moments}) in {report.took_s:.0f} s: {report.acknowledged:,} acknowledged "
-        f"and each present once, {report.unanswered:,} cut off, {report.checkpoints:,} checkpoints."
+        f"{report.cycles} cycles ({moments}) in {report.took_s:.0f} s, {report.under_load} of them under "
+        f"load: {report.acknowledged:,} acknowledged and each present once, {report.unanswered:,} cut off, "
+        f"{report.checkpoints:,} checkpoints, {report.torn.total()} spoilt files made again."
     )
 
 

@@ -14,27 +14,37 @@ from typing import Final
 from tests.crash.items import item
 from tests.crash.judge import judge
 from tests.crash.ledger import Broken, Ledger
-from tests.crash.victim import Gone, Victim
+from tests.crash.victim import Gone, Server, Victim
 
 SENDERS: Final = 6
 # When a cycle is killed: while it starts, at a random moment, while a checkpoint is signed and published, or
 # while it stops in order.
 MOMENTS: Final = ("starting", "telling", "telling", "sealing", "stopping")
+# And where a database server is there to fail under it: its connections cut off, or itself killed.
+SERVER_MOMENTS: Final = ("cutting off", "halting")
+# How often a killed house finds a file spoilt that it can make again.
+_TORN: Final = 0.1
 _LONGEST_S: Final = 0.7
 _SETTLING_S: Final = 60.0
 
 
 @dataclass
 class Report:
-    """What a run did. `size` is that of the log in the end."""
+    """What a run did. `size` is that of the log in the end; `torn` counts files spoilt between two lives."""
 
     cycles: int = 0
+    torn: Counter[str] = field(default_factory=Counter)
     moments: Counter[str] = field(default_factory=Counter)
     size: int = 0
     acknowledged: int = 0
     unanswered: int = 0
     checkpoints: int = 0
     took_s: float = 0.0
+
+    @property
+    def under_load(self) -> int:
+        """How often it was killed while somebody told it something."""
+        return self.cycles - self.moments["starting"]
 
 
 def run(
@@ -72,7 +82,9 @@ def run(
 
 def _cycle(victim: Victim, ledger: Ledger, chance: Random, startup_s: float, report: Report) -> None:
     """One life of the house."""
-    moment = chance.choice(MOMENTS)
+    moment = chance.choice((*MOMENTS, *SERVER_MOMENTS) if victim.server else MOMENTS)
+    if chance.random() < _TORN and (name := victim.tear(chance)):
+        report.torn[name] += 1
     report.cycles += 1
     report.moments[moment] += 1
     if moment == "starting":
@@ -88,9 +100,24 @@ def _cycle(victim: Victim, ledger: Ledger, chance: Random, startup_s: float, rep
     elif moment == "stopping":
         victim.terminate()
         time.sleep(chance.uniform(0, 0.3))
+    elif moment in SERVER_MOMENTS:
+        _fail(victim.server, moment)
+        # It is told on, with whatever it makes of that.
+        time.sleep(chance.uniform(0.1, _LONGEST_S))
     victim.kill()
     crowd.join()
     report.unanswered += crowd.unanswered
+
+
+def _fail(server: Server | None, moment: str) -> None:
+    """The database server fails under the house, and is there again."""
+    assert server is not None
+    if moment == "halting":
+        server.halt("immediate")
+        server.start()
+    else:
+        others = "backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        server.do(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
 
 
 def _start(victim: Victim) -> None:
@@ -157,6 +184,7 @@ def _settle(victim: Victim, ledger: Ledger) -> None:
     """A last life: everything unanswered is told again, the head is signed, and the house stops in order."""
     _start(victim)
     settle(victim, ledger)
+    victim.caught_up(ledger.acknowledged)
     status = victim.stop()
     if status != 0:
         raise Broken(f"the house ended with status {status}")

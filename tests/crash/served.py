@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 from typing import Any
 
+from tests import postgres
 from tests.crash.faults import Faults
-from tests.crash.items import SECRET, SOURCE, Item
+from tests.crash.items import SECRET, SOURCE, Item, item
 from tests.crash.ledger import Broken
-from tests.crash.victim import ANSWER_S, START_S, Answer, Gone, Victim
+from tests.crash.victim import ANSWER_S, START_S, Answer, Gone, Server, Victim
 from tests.main.running import database, free_port, surroundings
 
 DEPLOYTRAIL = (sys.executable, "-m", "deploytrail")
 _PATIENCE_S = 90.0
+# So many items are looked for in the end; the page of a SQLite file.
+_FOUND = 20
+_PAGE = 8192
 
 
 class Served(Victim):
@@ -61,6 +67,47 @@ class Served(Victim):
         done = self.deploytrail("fsck", "--all")
         if done.returncode != 0:
             raise Broken(f"fsck ended with status {done.returncode}:\n{done.stdout}{done.stderr}")
+
+    def caught_up(self, acknowledged: Mapping[int, int]) -> None:
+        """Every follower has everything; commits of the newest deliveries are found by their first digits."""
+        end = time.monotonic() + _PATIENCE_S
+        while True:
+            told = self.ask("GET", "/metrics")[1].decode()
+            followers = re.findall(
+                r"^deploytrail_follower_(lag_entries|stopped)\S* (\d+)$", told, re.MULTILINE
+            )
+            if followers and not any(int(value) for _, value in followers):
+                break
+            if time.monotonic() > end:
+                raise Broken(f"the followers do not catch up: {followers}")
+            time.sleep(0.05)
+        deliveries = [number for number in sorted(acknowledged) if item(number).headers is not None]
+        for number in deliveries[-_FOUND:]:
+            asked = f"/api/v1/search?q={item(number).mark[:12]}"
+            status, found = self.ask("GET", asked, headers={"authorization": f"Bearer {self.viewer}"})
+            rows = [row["index"] for row in json.loads(found)["rows"]] if status == 200 else []
+            if acknowledged[number] not in rows:
+                raise Broken(f"item {number} stands at {acknowledged[number]}, but is not found: {found!r}")
+
+    def tear(self, chance: Random) -> str | None:
+        """Cut derived rows or the search index short, or write rubbish over a page of them."""
+        files = [path for name in ("derived.db", "search.db") if (path := self.data / name).exists()]
+        if not files:
+            return None
+        path = chance.choice(files)
+        with path.open("r+b") as file:
+            pages = max(path.stat().st_size // _PAGE, 1)
+            if chance.random() < 0.5:
+                file.truncate(chance.randrange(pages) * _PAGE)
+            else:
+                file.seek(chance.randrange(pages) * _PAGE)
+                file.write(chance.randbytes(_PAGE))
+        return path.name
+
+    @property
+    def server(self) -> Server | None:
+        """That of the tests."""
+        return postgres.cluster() if postgres.chosen() else None
 
     def deploytrail(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """One command against this data folder."""

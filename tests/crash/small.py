@@ -6,6 +6,7 @@ import contextlib
 import json
 import sys
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future, TimeoutError
 from typing import Any
 
@@ -38,6 +39,9 @@ class Small(Victim):
 
     def fsck(self) -> None:
         """Half a house has no commands; `judge` has looked."""
+
+    def caught_up(self, acknowledged: Mapping[int, int]) -> None:
+        """Half a house has no followers."""
 
     def ready(self) -> bool:
         """Wait until it records."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.loop import run
+from tests import postgres
+from tests.crash.loop import SERVER_MOMENTS, run
 from tests.crash.served import Served
 from tests.crash.small import Small
 from tests.crash.sweeps import kills
@@ -21,7 +22,10 @@ pytestmark = pytest.mark.slow
 def test_real_server_outlives_25_cycles(folder: Path) -> None:
     report = run(Served(folder), 1, lambda cycles: cycles < 25)
     assert report.cycles == 25
-    assert set(report.moments) == {"starting", "telling", "sealing", "stopping"}
+    assert set(report.moments) - set(SERVER_MOMENTS) == {"starting", "telling", "sealing", "stopping"}
+    assert (set(report.moments) >= set(SERVER_MOMENTS)) == postgres.chosen()
+    assert report.under_load > 15
+    assert set(report.torn) <= {"derived.db", "search.db"}
     assert report.acknowledged > 100
     assert report.unanswered > 0
     assert report.checkpoints > 20

@@ -7,14 +7,29 @@ import os
 import signal
 import subprocess
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from random import Random
+from typing import Any, Final, NamedTuple, Protocol
 
 from tests.crash.faults import Faults
 from tests.crash.items import Item
 
 START_S: Final = 60.0
 ANSWER_S: Final = 20.0
+
+
+class Server(Protocol):
+    """A database server of our own."""
+
+    def halt(self, mode: str = "fast") -> None:
+        """Stop it; "immediate": as a crash would."""
+
+    def start(self) -> None:
+        """Start it again; it answers on return."""
+
+    def do(self, text: str) -> list[tuple[Any, ...]]:
+        """Run one statement."""
 
 
 class Gone(Exception):
@@ -62,6 +77,21 @@ class Victim(ABC):
     @abstractmethod
     def fsck(self) -> None:
         """Let the house's own judge look at the files; it is stopped. Broken if it finds anything."""
+
+    @abstractmethod
+    def caught_up(self, acknowledged: Mapping[int, int]) -> None:
+        """Wait until whatever follows the log of the running house has all of it, and can find what was told
+        (index by number of the item). Broken if it does not; half a house has no followers.
+        """
+
+    def tear(self, chance: Random) -> str | None:
+        """Spoil a file of the stopped house that can be made again; its name, None if there is none."""
+        return None
+
+    @property
+    def server(self) -> Server | None:
+        """The database server that the house stands on, which can fail too; None for files."""
+        return None
 
     def environment(self) -> dict[str, str]:
         """The environment of its process."""
