@@ -30,13 +30,17 @@ from tests.intake.deliveries import sample
 from tests.main.running import delivery_headers
 
 HERE: Final = Path(__file__).parent
-FILES: Final = HERE / "0.1"
-EXPECTED: Final = FILES / "expected.json"
+# Every version that was kept, the oldest first. The newest is the one that this generator makes again.
+VERSIONS: Final = sorted(
+    (path.parent.name for path in HERE.glob("*/expected.json")),
+    key=lambda name: [int(part) for part in name.split(".")],
+)
 ORIGIN: Final = "example.org/golden"
 SECRET: Final = b"a secret of the golden house"
 BEGIN: Final = 1_773_758_000_000
-# What a data folder holds when nobody has it open.
-DATA: Final = ("derived.db", "house.json", "house.key", "keys.db", "trail.db")
+# What a data folder may hold when nobody has it open, and what it must.
+DATA: Final = ("derived.db", "house.json", "house.key", "keys.db", "search.db", "trail.db")
+ALWAYS: Final = frozenset(DATA) - {"search.db"}
 
 SAMPLES: Final = (
     "ping.hook",
@@ -194,8 +198,8 @@ def make(folder: Path) -> None:
     """Make the golden house in an empty folder."""
     with opened(folder) as (rooms, clock):
         fill(rooms, clock)
-    for name in ("trail.db", "keys.db", "derived.db"):
-        database = sqlite3.connect(folder / "data" / name)
+    for path in (folder / "data").glob("*.db"):
+        database = sqlite3.connect(path)
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         database.execute("VACUUM")
         database.close()
@@ -240,26 +244,35 @@ def expected(folder: Path) -> dict[str, Any]:
     }
 
 
-def write() -> None:
-    """Put it where it is committed."""
+def said(version: str) -> dict[str, Any]:
+    """What was written down of the house of a version."""
+    found: dict[str, Any] = json.loads((HERE / version / "expected.json").read_text())
+    # What derived rows look like is each version's own affair.
+    found.pop("derived", None)
+    return found
+
+
+def write(version: str) -> None:
+    """Put it where that of a version is committed."""
+    files = HERE / version
     with tempfile.TemporaryDirectory(prefix="dt-") as name:
         made = Path(name)
         make(made)
-        said = expected(made)
-        shutil.rmtree(FILES, ignore_errors=True)
-        (FILES / "data").mkdir(parents=True)
-        (FILES / "signer").mkdir()
-        for each in DATA:
-            (FILES / "data" / each).write_bytes((made / "data" / each).read_bytes())
-        for each in ("key", "record"):
-            (FILES / "signer" / each).write_bytes((made / "signer" / each).read_bytes())
-    mark = FILES / "data" / "house.json"
+        found = expected(made)
+        shutil.rmtree(files, ignore_errors=True)
+        for part, names in (("data", DATA), ("signer", ("key", "record"))):
+            (files / part).mkdir(parents=True)
+            for each in names:
+                if (made / part / each).exists():
+                    shutil.copyfile(made / part / each, files / part / each)
+    mark = files / "data" / "house.json"
     fields = json.loads(mark.read_text())
     # Where it lies differs everywhere: whoever opens it says --signer.
     mark.write_text(json.dumps({**fields, "signer": "/nowhere/signer"}, indent=2) + "\n")
-    EXPECTED.write_text(json.dumps(said, indent=1) + "\n")
+    (files / "expected.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
-    write()
-    sys.stdout.write(f"made {FILES}\n")
+    [asked] = sys.argv[1:] or VERSIONS[-1:]
+    write(asked)
+    sys.stdout.write(f"made {HERE / asked}\n")
