@@ -155,8 +155,9 @@ class Trails:
             subject for entry in entries for subject in _subjects(entry, opened.get(entry.index))
         )
         known: dict[str, Deployment | None] = {}
+        names = _Names(self._derived)
         return [
-            self._row(entry, opened[entry.index], people, known, signed)
+            self._row(entry, opened[entry.index], people, known, names, signed)
             for entry in entries
             if entry.index in opened
         ]
@@ -167,6 +168,7 @@ class Trails:
         shown: Shown,
         people: dict[str, Who],
         known: dict[str, Deployment | None],
+        names: _Names,
         signed: int,
     ) -> TrailRow:
         fact, clear = shown.entry, fields(shown.entry.data)
@@ -189,8 +191,8 @@ class Trails:
             actor=people.get(entry.actor) if entry.actor else None,
             # Whom a source names in passing, it only asserts.
             attribution="asserted" if told_by else fact.attribution,
-            service=service_named(entry.service, self._derived) if entry.service else None,
-            environment=environment_of(entry.environment, self._derived) if entry.environment else None,
+            service=names.service(entry.service),
+            environment=names.environment(entry.environment),
             deployment=deployment.key if deployment else None,
             texts=texts(shown),
             people={
@@ -211,6 +213,27 @@ class Trails:
         if key not in known:
             known[key] = self._derived.get(DEPLOYMENTS, key)
         return known[key]
+
+
+class _Names:
+    """What told names mean, each looked up once for a page: most lines are about the same few."""
+
+    def __init__(self, derived: Derived) -> None:
+        self._derived = derived
+        self._services: dict[str, str] = {}
+        self._environments: dict[str, str] = {}
+
+    def service(self, told: str | None) -> str | None:
+        """The service that a name means."""
+        if told is not None and told not in self._services:
+            self._services[told] = service_named(told, self._derived)
+        return None if told is None else self._services[told]
+
+    def environment(self, told: str | None) -> str | None:
+        """The environment that a name means."""
+        if told is not None and told not in self._environments:
+            self._environments[told] = environment_of(told, self._derived)
+        return None if told is None else self._environments[told]
 
 
 def _as_deployed(
