@@ -22,6 +22,7 @@ from deploytrail.app.erase import Erased
 from deploytrail.app.follow import Follower
 from deploytrail.app.kept import open_kept
 from deploytrail.app.mentions import Mentions
+from deploytrail.app.packing import MAX_OPENED, unpack
 from deploytrail.app.saved import Saved
 from deploytrail.app.tiles import TileReader
 from deploytrail.app.vault import decrypt
@@ -106,7 +107,7 @@ class Erasing(RealHouse):
         for _, blob in self.log.every_disclosure():
             for about, key in keys.items():
                 try:
-                    yield decrypt(key, blob.sealed, about)
+                    yield unpack(decrypt(key, blob.sealed, about), MAX_OPENED)
                 except Refused:
                     continue
         for _, raw, _ in self.log.deliveries():

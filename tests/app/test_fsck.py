@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from deploytrail.app.follow import TABLES
-from deploytrail.app.packing import unpack
+from deploytrail.app.packing import MAX_OPENED, unpack
 from deploytrail.app.ports import Signed
 from deploytrail.app.tiles import TileReader
 from deploytrail.app.vault import decrypt, encrypt
@@ -335,7 +335,7 @@ def test_a_disclosure_that_says_something_else_is_named(house: Path) -> None:
     index, blob = next(found for found in opened_house.log.every_disclosure(100))
     key = opened_house.keyring.key(blob.subject)
     assert key
-    said = from_bytes(decrypt(key, blob.sealed, blob.subject))
+    said = from_bytes(unpack(decrypt(key, blob.sealed, blob.subject), MAX_OPENED))
     path, (salt, _) = next(iter(said.items()))
     forged = said | {path: (salt, "somebody else"), "data.made_up": (salt, "x")}
     sealed = encrypt(key, to_bytes(forged), blob.subject, Chance())

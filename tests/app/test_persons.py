@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from deploytrail.app import persons as people
+from deploytrail.app.packing import MAX_OPENED, unpack
 from deploytrail.app.persons import Persons
 from deploytrail.app.vault import Vault, decrypt
 from deploytrail.errors import Refused
@@ -90,9 +91,8 @@ def test_disclosures_open_with_the_subjects_key_alone() -> None:
     for blob in pending.disclosures:
         key = keyring.key(blob.subject)
         assert key is not None
-        opened[blob.subject] = {
-            path: value for path, (_, value) in from_bytes(decrypt(key, blob.sealed, blob.subject)).items()
-        }
+        said = from_bytes(unpack(decrypt(key, blob.sealed, blob.subject), MAX_OPENED))
+        opened[blob.subject] = {path: value for path, (_, value) in said.items()}
     ada, ben = persons.subject(Person(login="ada"), "told"), persons.subject(Person(login="ben"), "told")
     assert opened == {
         ada: {"actor.login": "ada"},
