@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deploytrail.errors import Refused
 from deploytrail.facts import canonical, entry
@@ -194,3 +196,19 @@ def test_unreadable_bytes_are_untrue() -> None:
         assert refusal.value.code == "untrue"
     with pytest.raises(Refused):
         entry.read(b'"\xff"')
+
+
+persons = st.sampled_from(["s_ada", "s_ben", "nobody", 's_"id":"s_eli', "s_\\", "s_ä"])
+named = st.recursive(
+    st.one_of(st.integers(0, 3), persons, st.builds(lambda id: {"id": id, "login": {"c": "AA=="}}, persons)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["a", "c", "id", "who"]), inner)
+    ),
+    max_leaves=6,
+)
+
+
+@given(named, st.one_of(st.none(), persons), st.dictionaries(st.sampled_from(["service", "x"]), persons))
+def test_subject_keys_are_the_same_from_bytes(value: Any, id: str | None, data: dict[str, Any]) -> None:
+    envelope = {"data": {**data, "part": value}} | ({} if id is None else {"id": id})
+    assert subject_keys(envelope, canonical.encode(envelope)) == subject_keys(envelope)

@@ -6,7 +6,6 @@ Parts depend on nothing but what they are given, so that other processes can loo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
 
 from deploytrail.app.access import HOUSE
@@ -19,8 +18,6 @@ from deploytrail.tlog.hashes import HASH_BYTES, leaf_hash
 
 # As the index writes the keys of an entry in one text.
 BETWEEN: Final = ", "
-# The same few subjects come again and again.
-_key_of = lru_cache(maxsize=20_000)(subject_hash)
 
 
 class Here:
@@ -110,7 +107,7 @@ def _hashed(found: Found, index: int, leaf: Any, body: Any) -> bool:
 
 
 def _indexed(found: Found, index: int, subjects: list[str], stored: Any) -> None:
-    expected = [_key_of(subject) for subject in subjects]
+    expected = [subject_hash(subject) for subject in subjects]
     found.pairs += len(expected)
     if stored == str(sorted(expected))[1:-1]:
         return

@@ -71,7 +71,7 @@ def check(body: bytes) -> Entry:
         entry = msgspec.convert(envelope, Entry)
     except msgspec.ValidationError as error:
         raise Refused("untrue", f"An entry of the log cannot be read: {error}.") from None
-    keys = list(subject_keys(envelope))
+    keys = list(subject_keys(envelope, body))
     if envelope["v"] == 1 and entry.subjects != keys:
         raise Refused("untrue", "The entry's subject keys are not those of its fields.")
     return entry
