@@ -23,18 +23,19 @@ _DEPLOYTRAIL: Final = (sys.executable, "-m", "deploytrail")
 class House:
     """Deploytrail on one port of the loopback interface, with its data in one folder."""
 
-    def __init__(self, folder: Path, port: int, pace: Pace) -> None:
+    def __init__(self, folder: Path, port: int, pace: Pace, database_url: str | None = None) -> None:
         self.port = port
         self.url = f"http://localhost:{port}"
         self.data = folder / "data"
-        self._folder, self._pace = folder, pace
+        self._folder, self._pace, self._database_url = folder, pace, database_url
         self._signer = folder / "signer"
         self._child: Child | None = None
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Our environment without anybody's settings for Deploytrail."""
+        """Our environment without anybody's settings for Deploytrail, but with the demo's own database."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("DEPLOYTRAIL_")}
-        return kept | more
+        database = {"DEPLOYTRAIL_DATABASE_URL": self._database_url} if self._database_url else {}
+        return kept | database | more
 
     def start(self) -> None:
         """Starts the server. Fault if the port is taken."""

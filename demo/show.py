@@ -68,6 +68,11 @@ def _given(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--ledger", type=Path, metavar="FILE", help="load a real ledger too (JSON Lines, .gz)"
     )
+    parser.add_argument(
+        "--database-url",
+        metavar="URL",
+        help="keep the log in PostgreSQL: an empty database, or the one of this folder's last demo",
+    )
     parser.add_argument("--fresh", action="store_true", help="begin anew: remove what earlier demos left")
     parser.add_argument(
         "--seed", type=int, default=1, help="of the chance that makes the stories (default: 1)"
@@ -119,7 +124,7 @@ class Show:
             stack.enter_context(self._own_folder())
             self._memory = Memory(self._folder)
             self._memory.put("seed", self._given.seed)
-            self._house = House(self._folder, self._given.port, self._pace)
+            self._house = House(self._folder, self._given.port, self._pace, self._given.database_url)
             stack.callback(self._house.stop)
             say(
                 f"starting the house on {self._house.url} (127.0.0.1 only); everything lies in {self._folder}"

@@ -43,8 +43,11 @@ def _skips_fail() -> bool:
     return os.environ.get("CI", "").lower() in ("true", "1", "yes")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests first; what must share a worker is told to xdist."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests first; what must share a worker is told to xdist; no SQLite files where there are none."""
+    if postgres.chosen():
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("sqlite")])
+        items[:] = [item for item in items if not item.get_closest_marker("sqlite")]
     for item in items:
         room = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else ""
         if room in _TOGETHER:

@@ -1,11 +1,12 @@
-"""`./dev test [pytest args]`: all tests, a real browser and a real PostgreSQL included.
+"""`./dev test [--postgresql] [pytest args]`: all tests, a real browser and a real PostgreSQL included.
 
-    python tools/run_tests.py [pytest args]
+    python tools/run_tests.py [--postgresql] [pytest args]
 
 What the tests need and this machine has not is installed where that can be done; where it cannot, this ends
 with one sentence that names the package, and status 2. Nothing is skipped in silence: a skip is named at
 the end, and with CI=true it is a failure (tests/conftest.py). Without arguments, everything runs on all
-cores. Else the arguments are pytest's own, and the status is pytest's.
+cores. With --postgresql every house that a test builds lies in PostgreSQL; tests of SQLite's own files are
+then left out. Else the arguments are pytest's own, and the status is pytest's.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ with sync_playwright() as playwright:
     playwright.chromium.launch(args=["--no-sandbox"]).close()
 """
 _INSTALL_S: Final = 600
+# Every house that a test builds then lies in PostgreSQL.
+_SWITCH: Final = "--postgresql"
 
 
 def needs_browser(arguments: Sequence[str]) -> bool:
@@ -145,6 +148,9 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str]) -> int:
     """The exit status: pytest's own, or 2 if something is missing."""
+    if _SWITCH in arguments:
+        os.environ[postgres.VARIABLE] = "postgresql"
+        arguments = [each for each in arguments if each != _SWITCH]
     words = missing(arguments)
     if words:
         _say(words)

@@ -57,7 +57,6 @@ from deploytrail.store.apart import Spawned
 from deploytrail.store.claim import (
     claim,
     demand_database,
-    demand_same_log,
     gone,
     house_key,
     keyed,
@@ -117,20 +116,23 @@ class Rooms:
         with ExitStack() as stack:
             settled = folder.mark()
             self.new = settled is None
+            places = Places(folder, settings.database_url)
+            stack.callback(places.close)
+            self._alone = places.alone()
+            if self._alone is not None:
+                stack.callback(self._alone.close)
+            self.warning = places.warning()
             self.mark = claim(
                 folder,
                 origin=settings.origin,
                 signer=settings.signer,
                 demo=settings.demo,
                 database=sort_of(settings.database_url),
+                found=places.origin(),
                 first=self._first,
             )
-            places = Places(folder, settings.database_url)
-            stack.callback(places.close)
-            self.warning = places.warning()
             self._log = _opened(places.trail, SqlLog)
             stack.callback(self._log.close)
-            demand_same_log(self.mark, self._log)
             self._empty = self._log.head().size == 0
             key = house_key(folder, self.mark, empty=self._empty, chance=self._chance)
             self._vault = Vault(key, self._chance)
@@ -172,6 +174,9 @@ class Rooms:
         for follower, wake in self._wakes.items():
             self._begin(follower.name, partial(follower.run, self._stop, wake))
         self._begin("sweeper", self._sweep)
+        if self._alone is not None:
+            self._alone.heard, self._alone.lost = self._heard, self._taken_over
+            self._alone.start()
 
     def close(self) -> None:
         """End in the order of the arrows: what waits is recorded, then sealed, then files are let go."""
@@ -313,6 +318,17 @@ class Rooms:
     def _opening(self) -> Draft:
         body = LogOpened(origin=self.mark.origin, vkey=self.house.vkey)
         return Draft(kind="log.opened", body=body, source=HOUSE, received_at=self._clock.now())
+
+    def _heard(self) -> None:
+        """Somebody appended, here or elsewhere."""
+        self._wake()
+        self.house.sealer.wake()
+
+    def _taken_over(self, words: str) -> None:
+        """Another process serves this house now: record no more, and end."""
+        self._close_log(words)
+        if self.house.recorder.on_damage is not None:
+            self.house.recorder.on_damage(words)
 
     def _close_log(self, words: str) -> None:
         if self.house.recorder.closed != words:

@@ -112,8 +112,8 @@ class Running:
 
     def command(self) -> list[str]:
         """What starts it."""
-        where = ["--data", str(self.data), "--signer", str(self.signer), "--port", str(self.port)]
-        return [sys.executable, "-m", "deploytrail", "serve", *where, *database(self.data), *self.flags]
+        where = [*self.where, "--port", str(self.port)]
+        return [sys.executable, "-m", "deploytrail", "serve", *where, *self.flags]
 
     def begin(self, before: Iterable[str] = (), **environment: str) -> None:
         """Start it without waiting."""
@@ -214,7 +214,7 @@ class Running:
     @property
     def where(self) -> tuple[str, ...]:
         """The flags that name this house on the machine."""
-        return ("--data", str(self.data), "--signer", str(self.signer))
+        return ("--data", str(self.data), "--signer", str(self.signer), *database(self.data))
 
     def token(self, role: str, name: str | None = None, *more: str) -> str:
         """A token of a role."""

@@ -244,7 +244,7 @@ def test_a_signal_while_it_opens_ends_it_too(house: Make, number: signal.Signals
     early = house()
     early.begin()
     assert early.process is not None
-    while not (early.data / "trail.db").exists():
+    while not (early.data / "house.key").exists():
         assert early.process.poll() is None, early.words()
         time.sleep(0.005)
     early.process.send_signal(number)
@@ -265,6 +265,7 @@ def test_a_folder_that_cannot_be_written_is_named(folder: Path, where: str) -> N
         assert re.fullmatch(rf"deploytrail: The folder {data} cannot be (made|written): [^\n]+\n", done.err)
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("name", ["trail.db", "keys.db"])
 def test_a_damaged_database_is_named(house: Make, name: str) -> None:
     damaged = house()
@@ -288,6 +289,7 @@ def test_damaged_rows_are_made_anew(house: Make) -> None:
     assert (answer.status, "production" in answer.text) == (200, True)
 
 
+@pytest.mark.sqlite
 def test_a_restored_older_folder_is_shown_and_not_written(house: Make) -> None:
     older = house()
     token, seer = older.token("reporter"), older.token("viewer")
@@ -350,6 +352,7 @@ def test_a_restored_older_folder_is_shown_and_not_written(house: Make) -> None:
     assert older.words().count("nothing is recorded: ") == 1
 
 
+@pytest.mark.sqlite
 def test_a_failing_disk_ends_the_server_with_status_5(house: Make) -> None:
     """Every write to the log fails from some moment on (a limit on the size of files)."""
     full = house()

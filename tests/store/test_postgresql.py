@@ -18,6 +18,7 @@ from deploytrail.app.ports import Blob, Damaged, Placed
 from deploytrail.app.vault import Vault
 from deploytrail.errors import Refused
 from deploytrail.store import migrations, postgresql, schema
+from deploytrail.store.alone import Alone
 from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
 from deploytrail.store.postgresql import Schema, Server
@@ -353,3 +354,48 @@ def test_two_that_start_together_make_it_once(database_url: str, tmp_path: Path)
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(start, range(3)))
+
+
+def test_one_serves_and_the_next_takes_over(database_url: str) -> None:
+    first, second = Server(database_url), Server(database_url)
+    one_, other = Alone(first), Alone(second)
+    heard, lost = threading.Event(), threading.Event()
+    one_.heard = heard.set
+    one_.lost = lambda words: lost.set()
+    assert one_.take()
+    assert not other.take()
+    one_.start()
+    # Whoever appends is heard.
+    add(SqlLog(Schema(second, "trail")), told("a"))
+    assert heard.wait(timeout=30)
+    # While the first has lost its session, another is faster.
+    assert one_._connection is not None
+    number = one_._connection.info.backend_pid
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(%s)", (number,))
+        while not other.take():
+            connection.execute("SELECT pg_sleep(0.01)")
+    assert lost.wait(timeout=30)
+    other.close()
+    assert Alone(second).take()
+    first.close()
+    second.close()
+
+
+def test_the_lock_is_taken_again_after_the_server_was_away() -> None:
+    cluster = postgres.Cluster()
+    try:
+        server = Server(cluster.new())
+        alone = Alone(server)
+        assert alone.take()
+        alone.start()
+        cluster.halt("immediate")
+        heard = threading.Event()
+        alone.heard = heard.set
+        cluster.start()
+        assert heard.wait(timeout=60)
+        assert not Alone(server).take()
+        alone.close()
+        server.close()
+    finally:
+        cluster.close()

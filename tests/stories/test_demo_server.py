@@ -17,6 +17,8 @@ import pytest
 from demo.pipeline import SERVICE, free_port
 from demo.runs import PLACES
 
+from tests.main.running import database
+
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120
 
@@ -27,8 +29,9 @@ class Running:
     def __init__(self, folder: Path, *arguments: str, port: int | None = None) -> None:
         self.folder, self.port = folder, port or free_port()
         self.lines: list[str] = []
+        where = ["--folder", str(folder), *database(folder)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "demo", "--folder", str(folder), "--port", str(self.port), *arguments],
+            [sys.executable, "-m", "demo", *where, "--port", str(self.port), *arguments],
             cwd=ROOT,
             env={**os.environ, "DEPLOYTRAIL_ORIGIN": "example.invalid/not-for-the-demo"},
             stdin=subprocess.DEVNULL,
@@ -57,8 +60,12 @@ class Running:
 
     def command(self, *arguments: str) -> str:
         """What one of the house's own commands prints."""
+        where = database(self.folder)
         done = subprocess.run(
-            [sys.executable, "-m", "deploytrail", *arguments], capture_output=True, text=True, check=True
+            [sys.executable, "-m", "deploytrail", *arguments, *where],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return done.stdout.strip()
 

@@ -12,10 +12,9 @@ from typing import NoReturn
 
 import msgspec
 
-from deploytrail.app.ports import Chance, Log
+from deploytrail.app.ports import Chance
 from deploytrail.app.vault import Vault
 from deploytrail.errors import Refused
-from deploytrail.facts.entry import read
 from deploytrail.store.folder import VERSION, Folder, Mark
 
 
@@ -26,14 +25,22 @@ def claim(
     signer: Path | None,
     demo: bool,
     database: str,
+    found: str | None,
     first: Callable[[], tuple[str, Path]],
 ) -> Mark:
     """The mark of the folder's house; settled now, with the origin and signer of `first`, if there is none.
 
+    `found` is the origin of a log that the database holds already, if it lies apart from the folder.
     A `signer` that is said counts for this opening; who settles the mark keeps it. Refused("conflict") for
     another `origin` or sort of `database`, "bad-input" for a signer in the data folder.
     """
     mark = folder.mark()
+    if found is not None and found != (mark.origin if mark else None):
+        raise Refused(
+            "conflict",
+            f"This database holds the log of {found}, and the folder {folder.path} is not of that house. "
+            "Name the database and the folder of one house; house.json and house.key belong to the folder.",
+        )
     if mark is None:
         new_origin, new_signer = first()
         place = _apart(signer or new_signer, folder)
@@ -58,18 +65,6 @@ def demand_database(mark: Mark, database: str) -> None:
         if mark.database == "postgresql"
         else "This house lies in files of its data folder. Leave out --database-url, or name another folder.",
     )
-
-
-def demand_same_log(mark: Mark, log: Log) -> None:
-    """Refused("conflict") if the log has begun, and not as that of this house."""
-    first = [read(row.body) for row in log.entries(0, 1)]
-    found = first[0].data.get("origin") if first and first[0].kind == "log.opened" else mark.origin
-    if found != mark.origin:
-        raise Refused(
-            "conflict",
-            f"This database holds the log of {found}; the data folder belongs to {mark.origin}. "
-            "Name the database and the folder of one house.",
-        )
 
 
 def house_key(folder: Folder, mark: Mark, *, empty: bool, chance: Chance) -> bytes:

@@ -32,6 +32,9 @@ class Database(Protocol):
     def reading(self) -> AbstractContextManager[sa.Connection]:
         """One committed state, unmoving to the end of the block. Refused as `begin`."""
 
+    def tell(self, tx: sa.Connection, size: int) -> None:
+        """Whoever listens hears, once the transaction is committed, that the log has so many entries."""
+
     def scrub(self) -> None:
         """Deleted bytes are gone as far as this can be had without stopping everybody else."""
 

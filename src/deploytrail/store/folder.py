@@ -103,7 +103,7 @@ class Folder:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            if self.trail.exists():
+            if self.trail.exists() or (self.path / "house.key").exists():
                 raise Refused("untrue", f"{path} is gone, but there is a log. Bring the file back.") from None
             return None
         except OSError as error:

@@ -131,7 +131,9 @@ class SqlLog:
                 work = _placing(tx, batch, differs)
                 answers = [work.place(submission) for submission in batch]
                 if work.entries:
-                    _write(tx, work, *work.close())
+                    new, nodes = work.close()
+                    _write(tx, work, new, nodes)
+                    self._database.tell(tx, new.size)
         except Unsure as unsure:
             if not work.entries or self._stands(work.entries):
                 return answers

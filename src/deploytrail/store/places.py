@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic, sleep
+from typing import Final
 
+from deploytrail.errors import Refused
+from deploytrail.facts.entry import read
+from deploytrail.store.alone import Alone
 from deploytrail.store.folder import Folder
+from deploytrail.store.log_sql import SqlLog
 from deploytrail.store.postgresql import Schema, Server
 from deploytrail.store.sqlite import affected
+
+# Seconds that the lock of another process is waited for.
+_PATIENCE_S: Final = 5.0
+_PAUSE_S: Final = 0.1
 
 
 class Places:
@@ -25,10 +35,39 @@ class Places:
             self.trail = Schema(self._server, "trail", write=write)
             self.keys = Schema(self._server, "keys", write=write)
 
+    def origin(self) -> str | None:
+        """The origin of a log that the database holds; None for files, or before the first entry."""
+        if self._server is None or not self._server.holds("trail"):
+            return None
+        log = SqlLog(Schema(self._server, "trail", write=False), write=False)
+        for row in log.entries(0, 1):
+            opened = read(row.body)
+            return str(opened.data["origin"]) if opened.kind == "log.opened" else None
+        return None
+
     def close(self) -> None:
         """Release what the parts shared; each part is closed by whoever opened it."""
         if self._server is not None:
             self._server.close()
+
+    def alone(self) -> Alone | None:
+        """The lock of the one that serves, taken; None for files, where the folder's lock is enough.
+
+        Refused("unavailable") if another process has it.
+        """
+        if self._server is None:
+            return None
+        alone = Alone(self._server)
+        until = monotonic() + _PATIENCE_S
+        # One that was just killed gives the lock free in a moment.
+        while not alone.take():
+            if monotonic() < until:
+                sleep(_PAUSE_S)
+                continue
+            raise Refused(
+                "unavailable", f"Another process writes to the database {self._server.name}. Only one may."
+            )
+        return alone
 
     def warning(self) -> str | None:
         """Words about the database for whoever starts the house, if there is anything to say."""

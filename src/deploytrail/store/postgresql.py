@@ -23,6 +23,8 @@ from deploytrail.errors import Refused
 from deploytrail.store import migrations
 
 OLDEST: Final = 130_000
+# Where every append is told, when it is committed.
+CHANNEL: Final = "deploytrail"
 # Seconds to reach the server, and to wait for somebody else's lock, or for those who see older states.
 _CONNECT_S: Final = 10
 _WAIT_S: Final = 20
@@ -42,6 +44,7 @@ SELECT current_setting('server_version_num')::int, current_setting('server_encod
        current_setting('transaction_read_only'), current_setting('fsync'),
        current_setting('full_page_writes'), current_setting('synchronous_commit')
 """
+_TELL: Final = sa.text(f"SELECT pg_notify('{CHANNEL}', :size)")
 # SQLSTATEs (PostgreSQL, appendix A): what each means to whoever waits for an acknowledgement.
 _BUSY: Final = ("40001", "40P01", "55P03", "57014")
 _FULL: Final = ("53100",)
@@ -94,6 +97,11 @@ class Server:
             raise
         connection.autocommit = False
         return connection
+
+    def holds(self, schema: str) -> bool:
+        """Whether there is a schema of this name."""
+        with self.failing(), self.readers.connect() as tx:
+            return _there(tx, schema)
 
     @contextmanager
     def begin(self, engine: sa.Engine) -> Iterator[sa.Connection]:
@@ -153,7 +161,7 @@ class Schema:
         self._engine = server.engine.execution_options(schema_translate_map=within)
         self._readers = server.readers.execution_options(schema_translate_map=within)
         self._emptied: list[str] = []
-        if not write and not self._exists():
+        if not write and not server.holds(name):
             raise Refused("not-found", f"There is no schema {name} in {server.name}.")
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -184,6 +192,9 @@ class Schema:
         with self.server.failing(), self._readers.connect() as tx:
             yield tx
 
+    def tell(self, tx: sa.Connection, size: int) -> None:
+        tx.execute(_TELL, {"size": str(size)})
+
     def scrub(self) -> None:
         """What was deleted may be written over from now on."""
         self._vacuum("VACUUM")
@@ -198,10 +209,6 @@ class Schema:
 
     def close(self) -> None:
         """The connections are the server's."""
-
-    def _exists(self) -> bool:
-        with self.reading() as tx:
-            return _there(tx, self.schema)
 
     def _vacuum(self, how: str) -> None:
         if not self._write:

@@ -227,6 +227,9 @@ class SqliteDatabase:
         except sa.exc.DBAPIError as error:
             raise refusal(error) from error
 
+    def tell(self, tx: sa.Connection, size: int) -> None:
+        """Nobody else reads a file while it is written, who would have to be told."""
+
     def scrub(self) -> None:
         # secure_delete has zeroed what was freed; now nothing older may stand in the journal.
         self._writing.truncate_journal()
