@@ -116,7 +116,7 @@ class Rooms:
         with ExitStack() as stack:
             settled = folder.mark()
             self.new = settled is None
-            places = Places(folder, settings.database_url)
+            self._places = places = Places(folder, settings.database_url)
             stack.callback(places.close)
             self._alone = places.alone()
             if self._alone is not None:
@@ -259,7 +259,7 @@ class Rooms:
         quotas = Quotas(
             entries=settings.quota_entries, bytes=settings.quota_bytes, reserve=settings.disk_reserve
         )
-        self._capacity = Capacity(self.folder, log, log, clock, quotas)
+        self._capacity = Capacity(self._places, log, log, clock, quotas)
         recorder.full = self._capacity.full
         limits = Limits(
             clock,

@@ -35,6 +35,9 @@ from deploytrail.tlog.verifier import Verifier
 from tests.app.real_house import RealHouse, judge, wrong
 from tests.app.small_house import ORIGIN, Chance
 
+# Rows are changed, and the house is read, in its files.
+pytestmark = pytest.mark.sqlite
+
 # Which checks answer for a table of the log's database.
 ANSWERS = {
     "entry": {2, 3},

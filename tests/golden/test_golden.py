@@ -15,6 +15,9 @@ from tests.golden.make import said as said_of
 from tests.intake.deliveries import sample
 from tests.main.running import Running, typed
 
+# Rows are changed, and the house is read, in its files.
+pytestmark = pytest.mark.sqlite
+
 Make = Callable[..., Running]
 NEWEST = VERSIONS[-1]
 

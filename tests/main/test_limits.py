@@ -39,6 +39,7 @@ def test_an_untrusted_proxy_is_not_believed(house: Callable[..., Running]) -> No
     assert set(sent) == {404, 429}, "all come from one address, whatever they say"
 
 
+@pytest.mark.sqlite
 def test_a_house_without_room_on_its_disk_says_so_and_lets_people_in(house: Callable[..., Running]) -> None:
     here = house("--disk-reserve", str(2**60)).start()
     answer = here.tell(here.token("reporter"), FACT)

@@ -27,6 +27,7 @@ class Places:
     """
 
     def __init__(self, folder: Folder, url: str | None, *, write: bool = True) -> None:
+        self._folder = folder
         self._server = None if url is None else Server(url)
         self.trail: Path | Schema = folder.trail
         self.keys: Path | Schema = folder.keys
@@ -68,6 +69,15 @@ class Places:
                 "unavailable", f"Another process writes to the database {self._server.name}. Only one may."
             )
         return alone
+
+    def sizes(self) -> dict[str, int]:
+        """Implements ports.Disk: bytes of each file and each schema."""
+        found = self._folder.sizes()
+        return found if self._server is None else {**found, **self._server.sizes()}
+
+    def free(self) -> int | None:
+        """Implements ports.Disk: bytes of this disk; a server does not tell what is left of its own."""
+        return self._folder.free() if self._server is None else None
 
     def warning(self) -> str | None:
         """Words about the database for whoever starts the house, if there is anything to say."""

@@ -45,6 +45,11 @@ SELECT current_setting('server_version_num')::int, current_setting('server_encod
        current_setting('full_page_writes'), current_setting('synchronous_commit')
 """
 _TELL: Final = sa.text(f"SELECT pg_notify('{CHANNEL}', :size)")
+_SIZES: Final = """
+SELECT n.nspname, sum(pg_total_relation_size(c.oid))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname IN ('trail', 'keys') GROUP BY n.nspname
+"""
 # SQLSTATEs (PostgreSQL, appendix A): what each means to whoever waits for an acknowledgement.
 _BUSY: Final = ("40001", "40P01", "55P03", "57014")
 _FULL: Final = ("53100",)
@@ -97,6 +102,14 @@ class Server:
             raise
         connection.autocommit = False
         return connection
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the tables and indexes of each schema of ours; none while the server is away."""
+        try:
+            with self.failing(), self.readers.connect() as tx:
+                return {name: int(size) for name, size in tx.exec_driver_sql(_SIZES)}
+        except Refused:
+            return {}
 
     def holds(self, schema: str) -> bool:
         """Whether there is a schema of this name."""
