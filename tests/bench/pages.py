@@ -121,7 +121,7 @@ def _pages(house: Served) -> dict[str, str]:
     words = {
         "BELOW": _found(r"below=(\d+)", trail),
         "SERVICE": _found(r'href="/services/([^"?#]+)"', _answer(house, "/services")),
-        "PERSON": _found(r'href="/people/(s_[^"?#]+)"', trail),
+        "PERSON": _busy(house, trail),
         "KEY": _found(r'href="/deployments/([^"?#]+)"', trail),
         "CHANGE": _found(r'href="/changes/([^"?#]+/\d+)"', _answer(house, "/changes")),
         "DIGEST": _found(r'href="/artifacts/([^"?#]+)"', _answer(house, "/?kind=artifact.published")),
@@ -134,6 +134,13 @@ def _pages(house: Served) -> dict[str, str]:
         elif (value := words[word]) is not None:
             found[page] = page.replace(word, quote(value, safe="/%:"))
     return found
+
+
+def _busy(house: Served, trail: str) -> str | None:
+    """A person who did more than fits on their page, so that both houses have as much to show."""
+    people = dict.fromkeys(re.findall(r'href="/people/(s_[^"?#]+)"', trail))
+    full = (one for one in people if "Older entries" in _answer(house, f"/people/{one}"))
+    return next(full, next(iter(people), None))
 
 
 def _found(pattern: str, html: str) -> str | None:

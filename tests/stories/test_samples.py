@@ -265,7 +265,9 @@ def test_a_deployment_is_seen_among_the_environments(heard: Heard, event: str, p
     assert found
     for _, values in found:
         for raw in values:
-            assert any(link.endswith(f"={quote(str(raw))}") for link in page.links), raw
+            # An environment leads to its trail, a service to its page.
+            named = (f"={quote(str(raw))}", f"/services/{quote(str(raw), safe='')}")
+            assert any(link.endswith(named) for link in page.links), raw
 
 
 def test_the_comparison_notices_what_is_not_shown(heard: Heard) -> None:
