@@ -19,6 +19,7 @@ EVERY = [
     *schema.keys.tables.values(),
     *(derived_sql._sql_table(table, columns_of(table)) for table in TABLES),
     derived_sql._derivation,
+    derived_sql._word,
     *search_sql.search.tables.values(),
 ]
 

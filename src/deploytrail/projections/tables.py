@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,20 +14,41 @@ from deploytrail.facts.entry import Entry
 R = TypeVar("R", bound=msgspec.Struct)
 
 
+@dataclass(frozen=True)
+class Kept(Generic[R]):
+    """Another Struct that holds all of a row in less room, and the ways there and back."""
+
+    as_: type[msgspec.Struct]
+    narrow: Callable[[R], Any]
+    wide: Callable[[Any], R]
+
+
 class Table(Generic[R]):
     """A derived table: `row` is a frozen msgspec Struct.
 
-    Fields of type int, bool or str (or None) become columns of their own; every other type is kept as JSON
-    text. `key` names the columns of the primary key; `indexes` the column tuples that pages ask by.
+    `key` names the columns of the primary key; `indexes` the column tuples that pages ask by. `words` are
+    columns of text with few values: a store may keep each text once, so they say nothing about order.
+    `kept` is how rows are kept, where that is narrower than the row itself.
     """
 
     def __init__(
-        self, name: str, row: type[R], key: tuple[str, ...], indexes: tuple[tuple[str, ...], ...] = ()
+        self,
+        name: str,
+        row: type[R],
+        key: tuple[str, ...],
+        indexes: tuple[tuple[str, ...], ...] = (),
+        *,
+        words: tuple[str, ...] = (),
+        kept: Kept[R] | None = None,
     ) -> None:
         self.name = name
         self.row = row
         self.key = key
         self.indexes = indexes
+        self.words = frozenset(words)
+        self.kept = kept
+        if self.words & {*key, *(columns[-1] for columns in indexes)}:
+            raise ValueError(f"{name}: words have no order")
         self._key = attrgetter(*key)
         self._single = len(key) == 1
 

@@ -45,6 +45,7 @@ TRAIL: Final = Table(
     TrailEntry,
     ("index",),
     tuple((column, "index") for column in ("service", "environment", "actor", "kind", "outcome")),
+    words=("kind", "mark", "service", "environment", "actor", "outcome"),
 )
 OPTIONS: Final = Table("option", Option, ("sort", "name"), (("sort", "last"),))
 

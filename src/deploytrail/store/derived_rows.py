@@ -16,56 +16,106 @@ _PLAIN: Final = (int, str, bool)
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One column: `sort` is int, str or bool, or bytes for the row itself."""
+    """One column: `sort` is int, str or bool, word for a text that is kept once, or bytes for the rest."""
 
     name: str
     sort: str
     nullable: bool
 
 
-# Holds the whole row; the columns before it only find it.
-ROW: Final = Column("row", "bytes", nullable=False)
+# What no column of its own holds.
+REST: Final = Column("rest", "bytes", nullable=False)
 
 
 def columns_of(table: Table[Any]) -> tuple[Column, ...]:
-    """The columns of a table: its key, what its indexes are asked by, then the row itself."""
-    hints = get_type_hints(table.row)
+    """The columns of a table: its key, what its indexes are asked by, then the rest of the row together.
+
+    Rows of plain values only have a column for each of them.
+    """
+    fields = _fields(table)
+    if all(_plain(hint) for hint in fields.values()):
+        return tuple(_column(table, name, hint) for name, hint in fields.items())
     names = dict.fromkeys([*table.key, *(name for columns in table.indexes for name in columns)])
-    return (*(_column(name, hints[name]) for name in names), ROW)
+    return (*(_column(table, name, fields[name]) for name in names), REST)
 
 
 def shape_of(table: Table[Any]) -> str:
     """The fields of a table's rows in words. Rows that were kept under other words cannot be read."""
-    hints = get_type_hints(table.row)
-    return f"{table.name}: " + ", ".join(f"{name} {hints[name]}" for name in table.row.__struct_fields__)
+    return f"{table.name}: " + ", ".join(f"{name} {hint}" for name, hint in _fields(table).items())
 
 
-def _column(name: str, hint: Any) -> Column:
+def _fields(table: Table[Any]) -> dict[str, Any]:
+    """The fields of a row as it is kept, with their types."""
+    row = table.kept.as_ if table.kept else table.row
+    hints = get_type_hints(row)
+    return {name: hints[name] for name in row.__struct_fields__}
+
+
+def _arms(hint: Any) -> list[Any]:
     arms = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    [plain] = [arm for arm in arms if arm is not type(None)]
-    if plain not in _PLAIN:
+    return [arm for arm in arms if arm is not type(None)]
+
+
+def _plain(hint: Any) -> bool:
+    arms = _arms(hint)
+    return len(arms) == 1 and arms[0] in _PLAIN
+
+
+def _column(table: Table[Any], name: str, hint: Any) -> Column:
+    if not _plain(hint):
         raise TypeError(f"{name} is {hint}; rows are found by whole numbers, texts and truth only")
-    return Column(name, plain.__name__, type(None) in arms)
+    sort = "word" if name in table.words else _arms(hint)[0].__name__
+    return Column(name, sort, type(None) in get_args(hint))
 
 
 class Codec:
-    """Rows of one table to the values of its columns, and back. The row itself is MessagePack."""
+    """Rows of one table to the values of its columns, and back. The rest of a row is MessagePack."""
 
     def __init__(self, table: Table[Any]) -> None:
         self.columns = columns_of(table)
-        self._found_by = attrgetter(*(column.name for column in self.columns[:-1]))
-        self._single = len(self.columns) == 2
+        self._kept, fields = table.kept, _fields(table)
+        self._make = table.kept.as_ if table.kept else table.row
+        plain = [column for column in self.columns if column is not REST]
+        names = [column.name for column in plain]
+        rest = [name for name in fields if name not in names]
+        self._found_by, self._single = attrgetter(*names), len(names) == 1
+        self._truths = [place for place, column in enumerate(plain) if column.sort == "bool"]
+        self._others = attrgetter(*rest) if rest else None
         self._encode = msgspec.msgpack.Encoder(order="deterministic").encode
-        self._decode = msgspec.msgpack.Decoder(table.row).decode
+        # Of one field the value itself, of several an array.
+        types = tuple(fields[name] for name in rest)
+        type_: Any = types[0] if len(types) == 1 else tuple.__class_getitem__(types)
+        self._decode = msgspec.msgpack.Decoder(type_).decode
+        self._one = len(rest) == 1
+        self._many = len(names)
+        # From columns and rest to the fields in their order; none where that is the order.
+        told = [*names, *rest]
+        self._order = [told.index(name) for name in fields] if told != list(fields) else None
 
     def values(self, row: Any) -> tuple[Any, ...]:
-        """The values of a row, as columns take them."""
-        found, data = self._found_by(row), self._encode(row)
+        """The values of a row, as columns take them; of words the text."""
+        if self._kept is not None:
+            row = self._kept.narrow(row)
+        found = self._found_by(row)
+        if self._others is None:
+            return (found,) if self._single else found
+        data = self._encode(self._others(row))
         return (found, data) if self._single else (*found, data)
 
-    def row(self, data: bytes) -> Any:
-        """The row of its last column's value."""
-        return self._decode(data)
+    def row(self, values: Sequence[Any]) -> Any:
+        """The row of these values."""
+        if self._others is None:
+            told = list(values)
+        else:
+            rest = self._decode(values[self._many])
+            told = [*values[: self._many], rest] if self._one else [*values[: self._many], *rest]
+        for place in self._truths:
+            if told[place] is not None:
+                told[place] = bool(told[place])
+        if self._order is not None:
+            told = [told[place] for place in self._order]
+        row = self._make(*told)
+        return row if self._kept is None else self._kept.wide(row)
 
 
 UNSEEN: Final = object()
@@ -145,8 +195,10 @@ class Work:
     def written(self, table: Table[Any]) -> tuple[list[Any], list[tuple[Any, ...]]]:
         """The rows to insert or replace, and the keys to delete."""
         rows, gone = [], []
-        for key in self.changed.get(table.name, ()):
-            row = self.seen[table.name][key]
+        seen = self.seen.get(table.name, {})
+        # In their order, so that neighbours are written together.
+        for key in sorted(self.changed.get(table.name, ())):
+            row = seen[key]
             if row is None:
                 gone.append(key)
             else:

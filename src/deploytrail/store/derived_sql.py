@@ -6,7 +6,8 @@ is where the time goes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +36,8 @@ _LAST: Final = "\U0010ffff"
 _SCAN: Final = 1_000
 # So many rows of each table are remembered by the writer, present or known to be absent.
 _RECENT: Final = 3_000
+# So many words are known with their numbers.
+_WORDS: Final = 50_000
 _DIALECT: Final = sqlite.dialect(paramstyle="qmark")
 
 # One row: how many entries have been folded in.
@@ -45,6 +48,17 @@ _derivation = sa.Table(
     sa.Column("cursor", sa.Integer, nullable=False),
     info={"state": "derived"},
 )
+
+# Texts that rows say again and again, each kept once; rows have its number.
+_word = sa.Table(
+    "word",
+    sa.MetaData(),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False, unique=True),
+    info={"state": "derived"},
+)
+_NUMBER: Final = "SELECT id FROM word WHERE text = ?"
+_NEW: Final = "INSERT INTO word (text) VALUES (?)"
 
 
 class SqlDerived(MadeAgain):
@@ -64,14 +78,14 @@ class SqlDerived(MadeAgain):
 
     def commit(self, rows: Rows, cursor: int) -> None:
         assert isinstance(rows, Work)
-        with self._writing, self._writer.begin() as tx:
+        with self._writing, self._forgetting(), self._writer.begin() as tx:
             for table in self._tables:
                 put, gone = rows.written(table)
                 sql = self._sql[table.name]
                 if gone:
-                    tx.exec_driver_sql(sql.delete, gone)
+                    self._driver.executemany(sql.delete, gone)
                 if put:
-                    tx.exec_driver_sql(sql.upsert, [sql.codec.values(row) for row in put])
+                    self._driver.executemany(sql.upsert, self._numbered(sql, map(sql.codec.values, put)))
             tx.exec_driver_sql("UPDATE derivation SET cursor = ?", (cursor,))
         self._remember(rows)
 
@@ -79,7 +93,7 @@ class SqlDerived(MadeAgain):
         sql = self._sql[table.name]
         with self._reading() as connection:
             found = connection.execute(sql.get, key).fetchone()
-        return None if found is None else sql.codec.row(found[0])
+        return None if found is None else sql.codec.row(found)
 
     def page(
         self,
@@ -110,7 +124,7 @@ class SqlDerived(MadeAgain):
         values = (*fixed.values(), *(value for _, value in bounds), limit)
         with self._reading() as connection:
             found = connection.execute(text, values).fetchall()
-        return [sql.codec.row(row) for (row,) in found]
+        return [sql.codec.row(row) for row in found]
 
     def digest(self) -> dict[str, Any]:
         told = {}
@@ -133,10 +147,38 @@ class SqlDerived(MadeAgain):
         # Nobody reads it yet, and a power cut only means to begin again.
         return SqlDerived(self._beside(), self._tables, synchronous="OFF")
 
+    # Writing.
+
+    @contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """Numbers that were given in what was not kept, are given no more."""
+        if len(self._numbers) > _WORDS:
+            self._numbers.clear()
+        try:
+            yield
+        except BaseException:
+            self._numbers.clear()
+            raise
+
+    def _numbered(self, sql: _Statements, rows: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """The values of rows with numbers for words."""
+        if not sql.words:
+            return list(rows)
+        found, numbers = [], self._numbers
+        for row in rows:
+            values = list(row)
+            for place in sql.words:
+                word = values[place]
+                if word is not None:
+                    values[place] = numbers[word]
+            found.append(values)
+        return found
+
     # Opening.
 
     def _connected(self) -> None:
         self._recent = {table.name: Recent(_RECENT) for table in self._tables}
+        self._numbers = _Numbers(self._driver)
         # No sealed value is ever here, so freed pages need no zeroing.
         self._driver.execute("PRAGMA secure_delete=OFF")
 
@@ -160,7 +202,7 @@ class SqlDerived(MadeAgain):
         sql = self._sql[table.name]
         with self._writing:
             found = self._driver.execute(sql.get, key).fetchone()
-        return None if found is None else sql.codec.row(found[0])
+        return None if found is None else sql.codec.row(found)
 
     def _load_many(self, table: Table[Any], keys: Sequence[tuple[Any, ...]]) -> Mapping[tuple[Any, ...], Any]:
         """The rows with these keys, each a whole number, in one statement for those not seen lately."""
@@ -169,12 +211,26 @@ class SqlDerived(MadeAgain):
         asked = msgspec.json.encode([key for (key,) in keys if (key,) not in found])
         with self._writing:
             rows = self._driver.execute(sql.many, (asked.decode(),)).fetchall()
-        return found | {(key,): sql.codec.row(data) for key, data in rows}
+        return found | {row[:1]: sql.codec.row(row) for row in rows}
+
+
+class _Numbers(dict[str, int]):
+    """The number under which each word is kept, as far as known; a new word gets the next one."""
+
+    def __init__(self, driver: Any) -> None:
+        super().__init__()
+        self._driver = driver
+
+    def __missing__(self, word: str) -> int:
+        found = self._driver.execute(_NUMBER, (word,)).fetchone()
+        number = int(found[0]) if found else int(self._driver.execute(_NEW, (word,)).lastrowid)
+        self[word] = number
+        return number
 
 
 def ddl(tables: Sequence[Table[Any]]) -> list[str]:
     """The statements that make these tables, each harmless when they are there."""
-    found = [_text(CreateTable(_derivation, if_not_exists=True))]
+    found = [_text(CreateTable(made, if_not_exists=True)) for made in (_derivation, _word)]
     for table in tables:
         made = _sql_table(table, columns_of(table))
         # The fields of the rows are part of what a file was made for.
@@ -183,22 +239,45 @@ def ddl(tables: Sequence[Table[Any]]) -> list[str]:
     return found
 
 
+def every_row(table: Table[Any]) -> str:
+    """The statement that reads all of a table in the order of its key, words as texts."""
+    made, columns = _sql_table(table, columns_of(table)), columns_of(table)
+    return _text(_shown(made, columns).order_by(*(made.c[name] for name in table.key)))
+
+
+def _shown(made: sa.Table, columns: Sequence[Column]) -> sa.Select[Any]:
+    """The values of rows, words as texts."""
+    source: Any = made
+    shown: list[Any] = []
+    for column in columns:
+        if column.sort == "word":
+            word = _word.alias(f"{column.name}_word")
+            source = source.outerjoin(word, word.c.id == made.c[column.name])
+            shown.append(word.c.text)
+        else:
+            shown.append(made.c[column.name])
+    return sa.select(*shown).select_from(source)
+
+
 class _Statements:
     """The statements of one table, as texts for the driver."""
 
     def __init__(self, table: Table[Any]) -> None:
         self.codec = Codec(table)
-        self._table = _sql_table(table, self.codec.columns)
+        self._columns = self.codec.columns
+        self._table = _sql_table(table, self._columns)
+        self.words = [place for place, column in enumerate(self._columns) if column.sort == "word"]
         self.pages: dict[tuple[Any, ...], str] = {}
         columns = self._table.c
         key = [columns[name] for name in table.key]
         matches = [column == sa.bindparam(f"k_{column.name}") for column in key]
-        self.get = _text(sa.select(columns.row).where(*matches))
+        shown = _shown(self._table, self._columns)
+        self.get = _text(shown.where(*matches))
         # For keys of one whole number.
         listed = sa.func.json_each(sa.bindparam("keys")).table_valued("value")
-        self.many = _text(sa.select(key[0], columns.row).where(key[0].in_(sa.select(listed.c.value))))
+        self.many = _text(shown.where(key[0].in_(sa.select(listed.c.value))))
         self.delete = _text(sa.delete(self._table).where(*matches))
-        self.every = _text(sa.select(self._table).order_by(*key))
+        self.every = every_row(table)
         new = insert(self._table).values({c.name: sa.bindparam(c.name) for c in columns})
         others = {c.name: new.excluded[c.name] for c in columns if c.name not in table.key}
         self.upsert = _text(
@@ -210,9 +289,13 @@ class _Statements:
     def page(self, where: tuple[str, ...], order: str, descending: bool, signs: tuple[str, ...]) -> str:
         """The text of a page: equal to `where`, then bounds on `order`, then the limit."""
         columns, column = self._table.c, self._table.c[order]
-        query = sa.select(columns.row)
+        query = _shown(self._table, self._columns)
+        worded = {self._columns[place].name for place in self.words}
         for name in where:
-            query = query.where(columns[name] == sa.bindparam(f"w_{name}"))
+            asked: Any = sa.bindparam(f"w_{name}")
+            if name in worded:
+                asked = sa.select(_word.c.id).where(_word.c.text == asked).scalar_subquery()
+            query = query.where(columns[name] == asked)
         for place, sign in enumerate(signs):
             query = query.where(column.op(sign)(sa.bindparam(f"b_{place}", type_=column.type)))
         if column.nullable:
@@ -224,7 +307,13 @@ class _Statements:
 
 def _sql_table(table: Table[Any], columns: Sequence[Column]) -> sa.Table:
     whole = len(table.key) == 1 and next(c for c in columns if c.name == table.key[0]).sort == "int"
-    sorts = {"int": sa.Integer, "str": sa.Text, "bool": sa.Integer, "bytes": sa.LargeBinary}
+    sorts = {
+        "int": sa.Integer,
+        "str": sa.Text,
+        "bool": sa.Integer,
+        "word": sa.Integer,
+        "bytes": sa.LargeBinary,
+    }
     made = sa.Table(
         table.name,
         sa.MetaData(),

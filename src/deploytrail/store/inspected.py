@@ -12,7 +12,7 @@ from deploytrail.app.packing import unpack
 from deploytrail.errors import Refused
 from deploytrail.projections.tables import Table
 from deploytrail.store.derived_rows import columns_of
-from deploytrail.store.derived_sql import SqlDerived, ddl
+from deploytrail.store.derived_sql import SqlDerived, ddl, every_row
 from deploytrail.store.made_again import shape
 from deploytrail.store.postgresql import Schema
 from deploytrail.store.snapshot import SHOWN, snapshot
@@ -136,8 +136,7 @@ class InspectedRows(_View):
         return self._all("SELECT id, cursor FROM derivation ORDER BY id LIMIT 10")
 
     def rows(self, table: str) -> Iterator[tuple[Any, ...]]:
-        _, columns, key = next(found for found in self.tables if found[0] == table)
-        return self._each(f'SELECT {_names(columns)} FROM "{table}" ORDER BY {_names(key)}')
+        return self._each(next(every_row(made) for made in self._made_of if made.name == table))
 
     @contextmanager
     def again(self) -> Iterator[tuple[SqlDerived, InspectedRows]]:
@@ -163,7 +162,3 @@ def _unpacked(body: Any) -> Any:
         return unpack(body) if isinstance(body, bytes) else body
     except Refused:
         return body
-
-
-def _names(columns: Sequence[str]) -> str:
-    return ", ".join(f'"{name}"' for name in columns)
