@@ -28,7 +28,7 @@ from deploytrail.app.ask import Ask
 from deploytrail.app.capacity import Capacity, Quotas
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.erase import Erase
-from deploytrail.app.follow import Follower, InOrder
+from deploytrail.app.follow import Facts, Followed, Follower, InOrder
 from deploytrail.app.fsck import Beside, fsck
 from deploytrail.app.house import House
 from deploytrail.app.limits import Limits, Rates
@@ -38,7 +38,7 @@ from deploytrail.app.receive import Receiver
 from deploytrail.app.record import Recorder
 from deploytrail.app.saved import Saved
 from deploytrail.app.seal import Sealer
-from deploytrail.app.searching import Searching
+from deploytrail.app.searching import Searched, Searching
 from deploytrail.app.status import Status
 from deploytrail.app.sweep import Sweep
 from deploytrail.app.vault import Vault
@@ -63,6 +63,7 @@ from deploytrail.store.claim import (
 )
 from deploytrail.store.derived_sql import SqlDerived
 from deploytrail.store.folder import Folder
+from deploytrail.store.following import File, Following
 from deploytrail.store.inspected import InspectedKeys, InspectedLog, InspectedRows
 from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
@@ -105,11 +106,57 @@ class SystemChance:
         return secrets.token_bytes(count)
 
 
-class Rooms:
-    """One opened house, of which this process is the only writer. `close` records what waits and lets go."""
+class Followers:
+    """The followers with what they work on: alone in their process, or lent by a house that is not served."""
 
-    def __init__(self, folder: Folder, settings: Settings) -> None:
+    def __init__(self, settings: Settings) -> None:
+        """Open them in a process of their own, beside the one that writes to the log."""
+        folder, clock, chance = Folder(settings.data), SystemClock(), SystemChance()
+        mark = folder.mark()
+        assert mark is not None
+        with ExitStack() as stack:
+            places = Places(folder, settings.database_url, write=False)
+            stack.callback(places.close)
+            log = SqlLog(places.trail, write=False)
+            stack.callback(log.close)
+            vault = Vault(house_key(folder, mark, empty=False, chance=chance), chance)
+            keyring = SqlKeyring(places.keys, vault, write=False)
+            stack.callback(keyring.close)
+            derived = SqlDerived(places.derived, follow.TABLES)
+            stack.callback(derived.close)
+            index = SqlSearch(places.search)
+            stack.callback(index.close)
+            self._stack = stack.pop_all()
+        self.facts = Facts(log)
+        self.follower = Follower(log, derived, clock, self.facts)
+        self.searching = Searching(log, index, Disclose(log, keyring, log), clock, self.facts)
+        self.followers: tuple[InOrder[Any], ...] = (self.follower, self.searching)
+        self.files: dict[str, File] = {self.follower.name: derived, self.searching.name: index}
+        _collect_seldom()
+
+    def close(self) -> None:
+        """Let everything go."""
+        self._stack.close()
+
+
+def following(settings: Settings) -> Following:
+    """The process of the followers of a house that is going to be served, which waits to be started.
+
+    Called before there are threads, and by the one who holds the folder's lock: it is held until both ended.
+    """
+    names = (Follower.name, Searching.name)
+    return Following(partial(Followers, settings), names, SystemClock())
+
+
+class Rooms:
+    """One opened house, of which this process is the only writer. `close` records what waits and lets go.
+
+    `following` is the process of its followers, if the house is served.
+    """
+
+    def __init__(self, folder: Folder, settings: Settings, following: Following | None = None) -> None:
         self.settings, self.folder = settings, folder
+        self._following = following
         self._clock, self._chance = SystemClock(), SystemChance()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -139,25 +186,26 @@ class Rooms:
             self.mark = keyed(self.mark, self._vault)
             self._keyring = _opened(places.keys, lambda where: SqlKeyring(where, self._vault))
             stack.callback(self._keyring.close)
-            self._derived = SqlDerived(places.derived, follow.TABLES)
+            self._derived = SqlDerived(places.derived, follow.TABLES, write=following is None)
             stack.callback(self._derived.close)
-            self._index = SqlSearch(places.search)
+            self._index = SqlSearch(places.search, write=following is None)
             stack.callback(self._index.close)
             self._signer = self._open_signer()
             # Only now: another signer or key that does not fit must not be written down as ours.
             if self.mark != settled:
                 folder.settle(self.mark)
+            if following is not None:
+                following.start({Follower.name: self._derived, Searching.name: self._index})
+                stack.callback(following.stop)
             self._stack = stack.pop_all()
-        self._follower = Follower(self._log, self._derived, self._clock)
         self.house = self._put_together()
-        followers: tuple[InOrder[Any], ...] = (self._follower, self._searching)
-        # Each has its own, told when there is something new.
-        self._wakes = {follower: threading.Event() for follower in followers}
 
-    def start(self, serving: bool) -> None:
-        """Check the history, then record and seal; when serving also follow, and sweep now and then."""
+    def start(self) -> None:
+        """Check the history, then record and seal; when it is served also sweep now and then."""
         recorder, sealer = self.house.recorder, self.house.sealer
-        recorder.listeners += [sealer.wake, lambda size: self._wake()]
+        recorder.listeners.append(sealer.wake)
+        if self._following is not None:
+            recorder.listeners.append(self._following.wake)
         sealer.on_refusal = self._close_log
         recorder.start()
         try:
@@ -168,11 +216,9 @@ class Rooms:
             # Looked at it can be, and served; recorded in it nothing is.
             self._close_log(refusal.words)
         sealer.start()
-        if not serving:
+        if self._following is None:
             return
         _collect_seldom()
-        for follower, wake in self._wakes.items():
-            self._begin(follower.name, partial(follower.run, self._stop, wake))
         self._begin("sweeper", self._sweep)
         if self._alone is not None:
             self._alone.heard, self._alone.lost = self._heard, self._taken_over
@@ -181,7 +227,6 @@ class Rooms:
     def close(self) -> None:
         """End in the order of the arrows: what waits is recorded, then sealed, then files are let go."""
         self._stop.set()
-        self._wake()
         self.house.recorder.stop()
         self.house.sealer.stop()
         for thread in self._threads:
@@ -216,7 +261,7 @@ class Rooms:
         log, clock, chance = self._log, self._clock, self._chance
         persons = Persons(self._keyring, self._vault, chance)
         disclose = Disclose(log, self._keyring, log)
-        self._searching = Searching(log, self._index, disclose, clock)
+        self._follower, self._searching = self._followers(disclose)
         recorder = Recorder(log, persons, disclose)
         administer = Administer(log, recorder, persons, self._vault, clock, chance, SOURCES)
         receiver = Receiver(recorder, log, self._vault, clock, chance, SOURCES, administer.source)
@@ -300,6 +345,14 @@ class Rooms:
             status=status,
         )
 
+    def _followers(self, disclose: Disclose) -> tuple[Followed, Searched]:
+        """Those in the other process, or, where nothing follows, such as make anew and erase when told to."""
+        if self._following is not None:
+            there = self._following.followers
+            return there[Follower.name], there[Searching.name]
+        follower = Follower(self._log, self._derived, self._clock)
+        return follower, Searching(self._log, self._index, disclose, self._clock)
+
     def _open_signer(self) -> FileSigner:
         """The signer of this log. A new one only for a log that nothing was ever recorded in."""
         folder = Path(self.mark.signer)
@@ -321,7 +374,8 @@ class Rooms:
 
     def _heard(self) -> None:
         """Somebody appended, here or elsewhere."""
-        self._wake()
+        if self._following is not None:
+            self._following.wake(0)
         self.house.sealer.wake()
 
     def _taken_over(self, words: str) -> None:
@@ -339,10 +393,6 @@ class Rooms:
         self._follower.rebuild()
         self._searching.rebuild()
         return self._derived.cursor()
-
-    def _wake(self) -> None:
-        for wake in self._wakes.values():
-            wake.set()
 
     def _begin(self, name: str, run: Callable[[], None]) -> None:
         thread = threading.Thread(target=run, name=name, daemon=True)
@@ -374,11 +424,11 @@ def _opened(where: Path | Schema, open_: Callable[[Path | Schema], T]) -> T:
 
 
 @contextmanager
-def _open(folder: Folder, settings: Settings, *, serving: bool = False) -> Iterator[Rooms]:
+def _open(folder: Folder, settings: Settings, following: Following | None = None) -> Iterator[Rooms]:
     """The house of a folder whose lock is held, until the end of the block."""
-    rooms = Rooms(folder, settings)
+    rooms = Rooms(folder, settings, following)
     try:
-        rooms.start(serving)
+        rooms.start()
         yield rooms
     finally:
         rooms.close()
@@ -391,14 +441,19 @@ def serve(given: Mapping[str, Any], say: Callable[[str], None], show: Callable[[
     _diagnose()
     folder = Folder(settings.data)
     folder.make()
-    doors = Doors(settings.host, settings.port, settings.trusted_proxies)
-    try:
+    with ExitStack() as stack:
+        stack.callback(folder.unlock)
         _become_writer(folder)
+        # Before the doors: their port would be held by both.
+        beside = following(settings)
+        stack.callback(beside.stop)
+        doors = Doors(settings.host, settings.port, settings.trusted_proxies)
+        stack.callback(doors.close)
         mark = folder.mark()
         if mark is not None and mark.demo != settings.demo:
             what = "is the demo's; it starts with ./dev demo" if mark.demo else "is not the demo's"
             raise Refused("forbidden", f"The house in {folder.path} {what}.")
-        with _open(folder, settings, serving=True) as rooms:
+        with _open(folder, settings, beside) as rooms:
             if rooms.warning:
                 diagnostics.warning(rooms.warning)
             if rooms.untouched() and rooms.house.readonly is None:
@@ -410,9 +465,6 @@ def serve(given: Mapping[str, Any], say: Callable[[str], None], show: Callable[[
             app = site(rooms.house, rooms.web())
             say(f"Deploytrail serves {rooms.mark.origin} on {settings.address}")
             return doors.serve(app, control(rooms.house.operate), folder.control, app.state.end_live)
-    finally:
-        doors.close()
-        folder.unlock()
 
 
 def _stop(doors: Doors, words: str) -> None:

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from deploytrail.app import follow
-from deploytrail.app.follow import FOLLOWING, TABLES, Follower, Following
+from deploytrail.app.follow import FOLLOWING, TABLES, Facts, Follower, Following, take_turns
+from deploytrail.app.searching import Searching
 from deploytrail.errors import Refused
 from deploytrail.facts.entry import Entry
 from deploytrail.projections import registry
@@ -102,7 +103,8 @@ def test_a_fold_that_raises_stops_the_follower_and_nothing_else(
     monkeypatch.setattr(registry, "PROJECTIONS", (*registry.PROJECTIONS, Stumbling(5)))
     # Another set of projections makes the rows anew; that fails as well, and the old ones stay.
     tell(house, 4)
-    house.follower.run(threading.Event(), threading.Event())
+    for _ in range(3):
+        assert house.follower.turn() in (True, False)
     state = house.follower.state
     assert "KeyError" in state.words
     assert "a field that was not there" in state.words
@@ -168,29 +170,69 @@ def test_a_log_that_lost_entries_is_named(house: SmallHouse, monkeypatch: pytest
         house.follow()
 
 
-def test_it_runs_until_it_is_stopped(house: SmallHouse) -> None:
-    stop, wake, reached = threading.Event(), threading.Event(), threading.Event()
-    tell(house, 2)
-    sizes: list[int] = []
+def test_followers_take_turns_until_there_is_nothing_new(
+    house: SmallHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "BATCH", 2)
+    tell(house, 5)
+    facts = Facts(house.log)
+    one = Follower(house.log, house.derived, house.clock, facts)
+    two = Searching(house.log, house.index, house.disclose, house.clock, facts)
+    heard: list[tuple[str, int]] = []
+    one.listeners.append(lambda size: heard.append(("one", size)))
+    two.listeners.append(lambda size: heard.append(("two", size)))
+    looks: list[float] = []
 
-    def heard(size: int) -> None:
-        sizes.append(size)
-        if size == 5:
-            reached.set()
+    def rest(seconds: float) -> bool:
+        looks.append(seconds)
+        if len(looks) == 5:
+            tell(house, 1)
+        return len(looks) < 7
 
-    house.follower.listeners.append(heard)
-    thread = threading.Thread(target=house.follower.run, args=(stop, wake))
-    thread.start()
-    tell(house, 3)
-    wake.set()
-    assert reached.wait(timeout=20)
-    stop.set()
-    wake.set()
-    thread.join(timeout=20)
-    assert not thread.is_alive()
-    # Who listens hears at once where we stand, then every step.
-    assert sizes[0] == 0
-    assert sizes == sorted(sizes)
+    reads = counted(house, monkeypatch)
+    take_turns([one, two], facts, rest)
+    turns = [(name, size) for size in (2, 4, 5) for name in ("one", "two")]
+    # The fourth look found nothing new.
+    assert heard == [*turns, ("one", 5), ("two", 5), ("one", 6), ("two", 6), ("one", 6), ("two", 6)]
+    assert [bool(seconds) for seconds in looks] == [False, False, False, True, True, True, True]
+    # Each entry was read once for both.
+    assert reads == [(0, 2), (2, 4), (4, 5), (5, 6)]
+
+
+def counted(house: SmallHouse, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """What is read from the log, from now on."""
+    reads: list[tuple[int, int]] = []
+    entries = house.log.entries
+
+    def reading(start: int, stop: int) -> Any:
+        reads.append((start, stop))
+        return entries(start, stop)
+
+    monkeypatch.setattr(house.log, "entries", reading)
+    return reads
+
+
+def test_what_is_made_anew_while_others_take_turns_replaces_what_stands_at_the_end(
+    house: SmallHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow, "BATCH", 2)
+    tell(house, 5)
+    house.follow()
+    rows = house.derived.begin()
+    rows.put(FOLLOWING, Following("versions", "older:1"))
+    house.derived.commit(rows, 5)
+    heard: list[int] = []
+    one = Follower(house.log, house.derived, house.clock)
+    one.listeners.append(heard.append)
+    assert [one.turn(), one.turn()] == [True, True]
+    # The old ones answer.
+    assert (heard, house.derived.get(FOLLOWING, "versions")) == ([], Following("versions", "older:1"))
+    with one.paused():
+        pass
+    # It begins again, since what it made may hold what is not to be known any more.
+    assert [one.turn(), one.turn(), one.turn(), one.turn()] == [True, True, False, False]
+    assert heard == [5, 5]
+    assert house.derived.get(FOLLOWING, "versions") != Following("versions", "older:1")
 
 
 def test_two_followers_never_fold_at_once(house: SmallHouse) -> None:
@@ -205,15 +247,3 @@ def test_two_followers_never_fold_at_once(house: SmallHouse) -> None:
     fresh = MemoryDerived(TABLES)
     Follower(house.log, fresh, house.clock).catch_up()
     assert fresh.digest() == house.derived.digest()
-
-
-def test_it_ends_in_the_middle_of_much_and_goes_on_from_there(house: SmallHouse) -> None:
-    tell(house, 30)
-    stop, wake = threading.Event(), threading.Event()
-    house.follower.listeners.append(lambda size: stop.set() if size else None)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(follow, "BATCH", 10)
-        house.follower.run(stop, wake)
-        assert house.derived.cursor() == 10
-        assert house.follower.state.words == ""
-        assert house.follow() == 30

@@ -203,7 +203,7 @@ def test_what_it_cannot_take_in_stops_it_and_nothing_else(
 
     with monkeypatch.context() as patch:
         patch.setattr(terms, "clear_terms", broken)
-        house.searching.run(threading.Event(), threading.Event())
+        assert not house.searching.turn()
     assert house.searching.state.name == "search"
     assert "Search stands still at entry 1" in house.searching.state.words
     assert house.index.words("zebra", 9) == ["zebra"]

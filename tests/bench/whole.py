@@ -37,9 +37,9 @@ def whole(folder: Path) -> Iterator[House]:
     settings = config.settings_of(
         {"data": str(folder / "data"), "signer": str(folder / "signer"), "origin": ORIGIN}
     )
-    rooms = main.Rooms(data, settings)
+    rooms = main.Rooms(data, settings, main.following(settings))
     try:
-        rooms.start(serving=True)
+        rooms.start()
         yield rooms.house
     finally:
         rooms.close()

@@ -148,7 +148,7 @@ def opened(folder: Path) -> Iterator[tuple[main.Rooms, FixedClock]]:
             {"data": str(folder / "data"), "signer": str(folder / "signer"), "origin": ORIGIN}
         )
         rooms = main.Rooms(data, settings)
-        rooms.start(serving=False)
+        rooms.start()
         yield rooms, clock
         rooms.house.sealer.seal()
         rooms._follower.catch_up()

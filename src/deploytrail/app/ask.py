@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from deploytrail.app.changed import Changed
 from deploytrail.app.deployed import Deployed
 from deploytrail.app.disclose import Disclosing
-from deploytrail.app.follow import FollowerState
+from deploytrail.app.follow import Followed
 from deploytrail.app.known import Known
 from deploytrail.app.lists import Lists, Whom
 from deploytrail.app.places import Places
@@ -57,14 +57,6 @@ class Sealed(Protocol):
     @property
     def vkey(self) -> str:
         """The verifier key of the log."""
-
-
-class Followed(Protocol):
-    """A follower, as far as the status page asks."""
-
-    @property
-    def state(self) -> FollowerState:
-        """How far it is, and why it stopped."""
 
 
 class Ask:

@@ -39,7 +39,7 @@ from deploytrail.app.persons import Persons
 from deploytrail.app.ports import Archive, Blob, Chance, Clock, Keyring, RawDelivery, Registry
 from deploytrail.app.record import Recorder
 from deploytrail.app.saved import AREA as FILTERS
-from deploytrail.app.searching import Searching
+from deploytrail.app.searching import Searched
 from deploytrail.app.vault import Vault, encrypt
 from deploytrail.errors import Refused
 from deploytrail.facts.canonical import normal
@@ -95,7 +95,7 @@ class Erase:
         persons: Persons,
         disclose: Disclose,
         recorder: Recorder,
-        searching: Searching,
+        searching: Searched,
         vault: Vault,
         clock: Clock,
         chance: Chance,

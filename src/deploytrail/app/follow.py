@@ -8,8 +8,8 @@ while the old one still answers. `Follower` folds entries into derived rows; `ap
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -17,7 +17,7 @@ import msgspec
 from deploytrail.app.listeners import tell_all
 from deploytrail.app.ports import Clock, Derived, Log, Row
 from deploytrail.errors import Refused
-from deploytrail.facts.entry import read
+from deploytrail.facts.entry import Entry, read
 from deploytrail.projections.registry import TABLES as FOLDED
 from deploytrail.projections.registry import fold_all, foresee_all, versions
 from deploytrail.projections.tables import Rows, Table
@@ -28,7 +28,7 @@ BATCH: Final = 500
 _FAR: Final = 5_000
 _LARGE: Final = 2_500
 # Seconds after which the log is looked at, even if nobody woke us.
-_LOOK: Final = 1.0
+_LOOK_S: Final = 1.0
 
 # (folded so far, of how many)
 Progress = Callable[[int, int], None]
@@ -55,10 +55,46 @@ class FollowerState(msgspec.Struct, frozen=True, kw_only=True):
     since: int | None = None
 
 
-def fold_batch(derived: Derived, entries: Sequence[Row]) -> None:
+class Followed(Protocol):
+    """A follower, as the rest of the house knows it: it may run in another process."""
+
+    @property
+    def state(self) -> FollowerState:
+        """How far it is, and why it stopped."""
+
+    @property
+    def listeners(self) -> list[Callable[[int], None]]:
+        """Called with the new size after each batch."""
+
+    def rebuild(self) -> None:
+        """Make all anew in a new place, then put it in the stead of the old."""
+
+
+class Facts:
+    """Entries with what they say. The last ones are kept, for the follower that is next to take them in."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._rows: Sequence[Row] = ()
+        self._facts: Sequence[Entry] = ()
+
+    def between(self, start: int, stop: int) -> tuple[Sequence[Row], Sequence[Entry]]:
+        """Entries start <= index < stop, or the first of them. Refused("untrue") if the log lost any."""
+        if not self._rows or self._rows[0].index != start or self._rows[-1].index >= stop:
+            rows = self._log.entries(start, stop)
+            if [row.index for row in rows] != list(range(start, stop)):
+                raise Refused("untrue", f"The log has lost entries between {start} and {stop}.")
+            self._rows, self._facts = rows, [read(row.body) for row in rows]
+        return self._rows, self._facts
+
+    def forget(self) -> None:
+        """Keep nothing any more."""
+        self._rows = self._facts = ()
+
+
+def fold_batch(derived: Derived, entries: Sequence[Row], facts: Sequence[Entry]) -> None:
     """Fold entries that follow one another into `derived`, in one unit of work with its cursor."""
     rows: Rows = derived.begin()
-    facts = [read(row.body) for row in entries]
     foresee_all(facts, rows)
     for row, fact in zip(entries, facts, strict=True):
         fold_all(row.index, fact, rows)
@@ -83,10 +119,6 @@ class Made(Protocol):
 M = TypeVar("M", bound=Made)
 
 
-class _Ended(Exception):
-    """The thread was told to end in the middle of much to take in; it goes on from there next time."""
-
-
 class InOrder(Generic[M]):
     """What every follower does. `listeners` are called with the new size after each batch.
 
@@ -97,9 +129,14 @@ class InOrder(Generic[M]):
     name: str
     standing: str
 
-    def __init__(self, log: Log, made: M, clock: Clock) -> None:
+    def __init__(self, log: Log, made: M, clock: Clock, facts: Facts | None = None) -> None:
         self._log, self._made, self._clock = log, made, clock
+        self._facts = facts or Facts(log)
         self._folding = threading.Lock()
+        # What is made anew, a batch in each turn.
+        self._fresh: M | None = None
+        self._fitting = False
+        self._broken = False
         self.state = FollowerState(name=self.name, size=made.cursor())
         self.listeners: list[Callable[[int], None]] = []
 
@@ -107,13 +144,16 @@ class InOrder(Generic[M]):
         """Whether what stands was made by this version, from this log."""
         raise NotImplementedError
 
-    def take(self, made: M, entries: Sequence[Row]) -> None:
+    def take(self, made: M, entries: Sequence[Row], facts: Sequence[Entry]) -> None:
         """Take in entries that follow one another, in one unit of work with the cursor."""
         raise NotImplementedError
 
-    def paused(self) -> AbstractContextManager[Any]:
-        """Takes in nothing, and makes nothing anew, until the end of the block."""
-        return self._folding
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Takes in nothing until the end of the block, and begins anew what was being made anew."""
+        with self._folding:
+            self._fresh, self._fitting = None, False
+            yield
 
     def catch_up(self, until: int | None = None, progress: Progress | None = None) -> int:
         """Take in what is new, up to the size `until` or all there is; the size reached.
@@ -131,34 +171,48 @@ class InOrder(Generic[M]):
         with self._folding:
             self._rebuild(progress)
 
-    def run(self, stop: threading.Event, wake: threading.Event) -> None:
-        """Follow until `stop` is set; `wake` says that there may be something new. For a thread."""
-        self._tell(self._made.cursor())
+    def turn(self) -> bool:
+        """Take in one batch; whether there is more. What cannot be taken in stops this follower.
 
-        def unless_stopped(done: int, total: int) -> None:
-            if stop.is_set():
-                raise _Ended
+        Nobody else changes what it makes while it takes turns.
+        """
+        if self._broken:
+            return False
+        try:
+            with self._folding:
+                return self._turn()
+        except Exception as error:
+            # Whatever went wrong, it is the status page's to say; the log must not feel it.
+            self._stopped(error)
+            self._broken = not isinstance(error, Refused)
+            return False
 
-        while not stop.is_set():
-            try:
-                self.catch_up(progress=unless_stopped)
-            except _Ended:
-                return
-            except Exception as error:
-                # Whatever went wrong, it is the status page's to say; the log must not feel it.
-                self._stopped(error)
-                if not isinstance(error, Refused):
-                    return
-            wake.wait(timeout=_LOOK)
-            wake.clear()
+    def _turn(self) -> bool:
+        if not self._fitting:
+            if not self.fits(self._made):
+                self._fresh = self._made.rebuild()
+            self._fitting = True
+        made, fresh = self._made, self._fresh
+        target = made if fresh is None else fresh
+        cursor, size = target.cursor(), self._log.head().size
+        if cursor < size:
+            cursor = self._batch(target, cursor, size)
+        if fresh is not None and cursor == size:
+            made.replace(fresh)
+            self._fresh = fresh = None
+        if fresh is None:
+            self._tell(cursor)
+        return cursor < size
 
     def _stopped(self, error: Exception) -> None:
         at = self.state.size
         said = error.words if isinstance(error, Refused) else f"{type(error).__name__}: {error}"
         words = f"{self.standing} at entry {at}, since folding what follows failed ({said[:300]})."
         self.state = FollowerState(name=self.name, size=at, words=words, since=self._clock.now())
+        tell_all(self.listeners, at)
 
     def _rebuild(self, progress: Progress | None) -> None:
+        self._fresh = None
         fresh = self._made.rebuild()
         self._take_into(fresh, None, progress, tell=False)
         self._made.replace(fresh)
@@ -168,8 +222,7 @@ class InOrder(Generic[M]):
         cursor, size = made.cursor(), self._log.head().size
         stop = size if until is None else min(until, size)
         while cursor < stop:
-            many = _LARGE if stop - cursor > _FAR else BATCH
-            cursor = self._batch(made, cursor, min(cursor + many, stop))
+            cursor = self._batch(made, cursor, stop)
             if tell:
                 self._tell(cursor)
             if progress:
@@ -179,12 +232,11 @@ class InOrder(Generic[M]):
         return cursor
 
     def _batch(self, made: M, start: int, stop: int) -> int:
-        """Take in one batch; the new cursor."""
-        entries = self._log.entries(start, stop)
-        if [row.index for row in entries] != list(range(start, stop)):
-            raise Refused("untrue", f"The log has lost entries between {start} and {stop}.")
-        self.take(made, entries)
-        return stop
+        """Take in one batch of entries start <= index < stop; the new cursor."""
+        many = _LARGE if stop - start > _FAR else BATCH
+        entries, facts = self._facts.between(start, min(start + many, stop))
+        self.take(made, entries, facts)
+        return entries[-1].index + 1
 
     def _tell(self, size: int) -> None:
         self.state = FollowerState(name=self.name, size=size)
@@ -206,6 +258,19 @@ class Follower(InOrder[Derived]):
         leaf = made.get(FOLLOWING, "leaf")
         return cursor == 0 or (leaf is not None and leaf.text == self._log.leaves(cursor - 1, cursor).hex())
 
-    def take(self, made: Derived, entries: Sequence[Row]) -> None:
+    def take(self, made: Derived, entries: Sequence[Row], facts: Sequence[Entry]) -> None:
         """Fold entries into the rows."""
-        fold_batch(made, entries)
+        fold_batch(made, entries, facts)
+
+
+def take_turns(followers: Sequence[InOrder[Any]], facts: Facts, rest: Callable[[float], bool]) -> None:
+    """Let followers take in what is new, a batch each in turn, so that an entry is read once for all.
+
+    `rest(seconds)` returns when there may be something new, after that time at most; False ends it.
+    """
+    behind = True
+    while rest(0 if behind else _LOOK_S):
+        # Each has its turn, whatever the one before says.
+        behind = max([follower.turn() for follower in followers])
+        if not behind:
+            facts.forget()

@@ -12,6 +12,7 @@ from deploytrail.app.fsck_walk import Entries
 from deploytrail.app.judging import Unshown, told
 from deploytrail.app.ports import Derived, Inspected, InspectedDerived, Row
 from deploytrail.evidence.check import Faults
+from deploytrail.facts.entry import read
 
 _FOLDED: Final = 2_500
 _PAGE: Final = 1_000
@@ -114,7 +115,8 @@ def _folding(fresh: Derived, log: Inspected, cursor: int) -> Iterator[int]:
         rows = log.entry_rows(at, min(at + _FOLDED, cursor), _FOLDED)
         if not rows:
             return
-        fold_batch(fresh, [Row(*row) for row in rows])
+        entries = [Row(*row) for row in rows]
+        fold_batch(fresh, entries, [read(row.body) for row in entries])
         at = rows[-1][0] + 1
         yield at
 

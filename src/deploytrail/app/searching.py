@@ -8,18 +8,35 @@ also after an erasure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Final
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final, Protocol
 
 from deploytrail.app.disclose import Disclose
-from deploytrail.app.follow import InOrder
+from deploytrail.app.follow import Facts, Followed, InOrder
 from deploytrail.app.ports import Archive, Clock, Found, Row, SearchIndex
-from deploytrail.facts.entry import read
+from deploytrail.facts.entry import Entry
 from deploytrail.facts.sealing import NOBODY
 from deploytrail.projections import terms
 
 # Persons under a name that are known to be in the index already.
 _REMEMBERED: Final = 20_000
+
+
+class Forgetting(Protocol):
+    """What an erasure asks of the search index. Nothing of the person may be disclosed any more."""
+
+    def forget(self, subjects: Sequence[str], indices: Iterable[int]) -> None:
+        """Forget these persons, and what these entries said of them; gone from every file on return.
+
+        Refused("busy") while somebody reads what was there before.
+        """
+
+
+class Searched(Followed, Protocol):
+    """The follower into the search index, as the rest of the house knows it."""
+
+    def erasing(self) -> AbstractContextManager[Forgetting]:
+        """While persons are erased: nothing is taken in, and a crash means that the index begins anew."""
 
 
 class Searching(InOrder[SearchIndex]):
@@ -28,8 +45,15 @@ class Searching(InOrder[SearchIndex]):
     name = "search"
     standing = "Search stands still"
 
-    def __init__(self, log: Archive, index: SearchIndex, disclose: Disclose, clock: Clock) -> None:
-        super().__init__(log, index, clock)
+    def __init__(
+        self,
+        log: Archive,
+        index: SearchIndex,
+        disclose: Disclose,
+        clock: Clock,
+        facts: Facts | None = None,
+    ) -> None:
+        super().__init__(log, index, clock, facts)
         self._archive, self._disclose = log, disclose
         self._known: set[tuple[str, tuple[str, ...]]] = set()
 
@@ -38,7 +62,7 @@ class Searching(InOrder[SearchIndex]):
         cursor = made.cursor()
         return cursor == 0 or made.made_by() == self._mark(self._log.leaves(cursor - 1, cursor))
 
-    def take(self, made: SearchIndex, entries: Sequence[Row]) -> None:
+    def take(self, made: SearchIndex, entries: Sequence[Row], facts: Sequence[Entry]) -> None:
         """Add entries to the index."""
         if made is not self._made or not made.cursor():
             # Another index, or one that begins anew, has not learnt them yet.
@@ -47,7 +71,8 @@ class Searching(InOrder[SearchIndex]):
         names: dict[str, list[str]] = {}
         said = self._words(self._disclosed(start, stop), names)
         found = [
-            Found(row.index, terms.clear_terms(read(row.body)), said.get(row.index, "")) for row in entries
+            Found(row.index, terms.clear_terms(fact), said.get(row.index, ""))
+            for row, fact in zip(entries, facts, strict=True)
         ]
         try:
             made.add(found, names, stop, self._mark(entries[-1].leaf))
@@ -56,7 +81,7 @@ class Searching(InOrder[SearchIndex]):
             raise
 
     @contextmanager
-    def erasing(self) -> Iterator[Erasing]:
+    def erasing(self) -> Iterator[Forgetting]:
         """While persons are erased: nothing is taken in, and a crash means that the index begins anew.
 
         So does an erasure that breaks off; what it had not forgotten yet is gone with the index.
@@ -64,13 +89,16 @@ class Searching(InOrder[SearchIndex]):
         with self.paused():
             self._made.doubt()
             try:
-                yield Erasing(self)
+                yield _Erasing(self)
             finally:
                 if self._made.cursor() and not self._made.made_by():
                     self._made.replace(self._made.rebuild())
 
     def _forget(self, subjects: Sequence[str], indices: Iterable[int]) -> None:
         """Forget names, and put what is still disclosed in the place of the words of these entries."""
+        for subject in subjects:
+            # Where this runs in a process of its own, nobody else tells it that the key is gone.
+            self._disclose.forget(subject)
         cursor = self._made.cursor()
         self._known = {known for known in self._known if known[0] not in subjects}
         standing = sorted(index for index in set(indices) if index < cursor)
@@ -111,15 +139,11 @@ class Searching(InOrder[SearchIndex]):
         return f"terms:{terms.VERSION} {leaf.hex()}"
 
 
-class Erasing:
-    """What an erasure asks of the search index. Nothing of the person may be disclosed any more."""
+class _Erasing:
+    """Implements Forgetting."""
 
     def __init__(self, searching: Searching) -> None:
         self._searching = searching
 
     def forget(self, subjects: Sequence[str], indices: Iterable[int]) -> None:
-        """Forget these persons, and what these entries said of them; gone from every file on return.
-
-        Refused("busy") while somebody reads what was there before.
-        """
         self._searching._forget(subjects, indices)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
-from deploytrail.app.ask import Followed, Sealed
+from deploytrail.app.ask import Sealed
 from deploytrail.app.capacity import Capacity, DiskView
+from deploytrail.app.follow import Followed
 from deploytrail.app.limits import Limits, Used
 from deploytrail.app.ports import Clock, Log
 from deploytrail.app.views import Moment, View

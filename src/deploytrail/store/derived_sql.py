@@ -64,10 +64,12 @@ _NEW: Final = "INSERT INTO word (text) VALUES (?)"
 class SqlDerived(MadeAgain):
     """Implements ports.Derived on one SQLite file at `path`."""
 
-    def __init__(self, path: Path, tables: Sequence[Table[Any]], *, synchronous: str = "NORMAL") -> None:
+    def __init__(
+        self, path: Path, tables: Sequence[Table[Any]], *, synchronous: str = "NORMAL", write: bool = True
+    ) -> None:
         self._tables = tuple(tables)
         self._sql = {table.name: _Statements(table) for table in tables}
-        super().__init__(path, synchronous=synchronous)
+        super().__init__(path, synchronous=synchronous, write=write)
 
     def cursor(self) -> int:
         with self._reading() as connection:
@@ -78,7 +80,7 @@ class SqlDerived(MadeAgain):
 
     def commit(self, rows: Rows, cursor: int) -> None:
         assert isinstance(rows, Work)
-        with self._writing, self._forgetting(), self._writer.begin() as tx:
+        with self._writing, self._forgetting(), self._engine.begin() as tx:
             for table in self._tables:
                 put, gone = rows.written(table)
                 sql = self._sql[table.name]

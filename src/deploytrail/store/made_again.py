@@ -1,5 +1,7 @@
 """A SQLite file whose content can be made again: a lost or torn one costs time, never a fact.
 
+One process writes such a file. Another may read it: it lets go while a rebuilt one takes its place.
+
 WAL with synchronous=NORMAL: after a power cut the file is whole and perhaps some batches old. A file that
 cannot be read, was torn, or was made for other tables is deleted and begun anew. It is rebuilt beside the
 standing one, which answers until the new one takes its place.
@@ -10,8 +12,8 @@ from __future__ import annotations
 import os
 import threading
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,19 +28,35 @@ _READERS: Final = 8
 
 
 class MadeAgain:
-    """One such file at `path`: one writer connection and many readers, in the process that holds the lock."""
+    """One such file at `path`: many readers, and with `write` the one writer connection that there may be.
 
-    def __init__(self, path: Path, *, synchronous: str = "NORMAL") -> None:
+    `letting_go` is entered while a rebuilt file takes the place of this one, when other processes read it.
+    """
+
+    def __init__(self, path: Path, *, synchronous: str = "NORMAL", write: bool = True) -> None:
         self.path = path
         self._synchronous = synchronous
         self._writing = threading.RLock()
         self._gate = _Gate()
-        self._open()
+        # Whoever reads takes one from here and puts it back.
+        self._idle: list[Any] = []
+        self._writer: sa.Engine | None = None
+        self.letting_go: Callable[[], AbstractContextManager[Any]] = nullcontext
+        if write:
+            self._open()
 
     def close(self) -> None:
         """Release every connection; the journal is then part of the file."""
         self._close_readers()
-        self._writer.dispose()
+        if self._writer is not None:
+            self._writer.dispose()
+
+    @contextmanager
+    def let_go(self) -> Iterator[None]:
+        """Nobody reads to the end of the block, and nothing is held open."""
+        with self._gate.alone():
+            self._close_readers()
+            yield
 
     def replace(self, other: Any) -> None:
         """Put a rebuilt one in the place of this one, atomically."""
@@ -49,7 +67,7 @@ class MadeAgain:
         other.close()
         with other.path.open("rb") as file:
             os.fsync(file.fileno())
-        with self._writing, self._gate.alone():
+        with self._writing, self.letting_go(), self._gate.alone():
             self.close()
             # The old journal must be gone before the new file has its name: it would be read into it.
             for companion in _COMPANIONS[1:]:
@@ -116,6 +134,13 @@ class MadeAgain:
             self._anew()
         self._create()
 
+    @property
+    def _engine(self) -> sa.Engine:
+        """The writer's."""
+        if self._writer is None:
+            raise Refused("unavailable", f"{self.path} was opened for reading only.")
+        return self._writer
+
     def _close_readers(self) -> None:
         while self._idle:
             self._idle.pop().close()
@@ -128,8 +153,6 @@ class MadeAgain:
     def _connect(self) -> None:
         self._unclean = Path(f"{self.path}-wal").exists()
         self._writer = open_engine(self.path, synchronous=self._synchronous)
-        # Whoever reads takes one from here and puts it back.
-        self._idle: list[Any] = []
         with self._writer.connect() as connection:
             driver: Any = connection.connection.driver_connection
         self._driver = driver
@@ -137,7 +160,7 @@ class MadeAgain:
 
     def _usable(self) -> bool:
         """Whether the file is empty, or whole and made for these tables."""
-        with self._writer.connect() as connection:
+        with self._engine.connect() as connection:
             made_for = connection.exec_driver_sql("PRAGMA user_version").scalar()
             empty = connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema").scalar() == 0
             if empty or made_for != self._shape():
@@ -146,7 +169,7 @@ class MadeAgain:
         return whole and self._trusted()
 
     def _create(self) -> None:
-        with self._writing, self._writer.begin() as tx:
+        with self._writing, self._engine.begin() as tx:
             for text in (*self._ddl(), *self._begin_rows()):
                 tx.exec_driver_sql(text)
             tx.exec_driver_sql(f"PRAGMA user_version = {self._shape()}")

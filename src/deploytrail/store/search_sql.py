@@ -77,7 +77,7 @@ class SqlSearch(MadeAgain):
         self, found: Sequence[Found], names: Mapping[str, Iterable[str]], cursor: int, made_by: str
     ) -> None:
         learnt = [(word, subject) for subject, words in names.items() for word in words]
-        with self._writing, self._writer.begin() as tx:
+        with self._writing, self._engine.begin() as tx:
             driver: Any = tx.connection.driver_connection
             driver.executemany(
                 "INSERT INTO term (rowid, terms) VALUES (?, ?)", [(one.index, one.terms) for one in found]
@@ -129,7 +129,7 @@ class SqlSearch(MadeAgain):
 
     def forget(self, subjects: Iterable[str], instead: Mapping[int, str], made_by: str) -> None:
         with self._writing, _refusing():
-            with self._writer.begin() as tx:
+            with self._engine.begin() as tx:
                 driver: Any = tx.connection.driver_connection
                 driver.executemany("DELETE FROM known_as WHERE subject = ?", [(one,) for one in subjects])
                 driver.executemany("DELETE FROM word WHERE rowid = ?", [(index,) for index in instead])
