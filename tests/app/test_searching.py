@@ -177,7 +177,7 @@ def test_another_version_of_terms_or_another_log_begins_anew(
 ) -> None:
     record(house, told("incident.opened", ADA, incident="1", title="zebra"))
     monkeypatch.setattr(terms, "VERSION", terms.VERSION + 1)
-    monkeypatch.setattr(terms, "sealed_words", lambda opened: "lion")
+    monkeypatch.setattr(terms, "opened_terms", lambda opened: ("lion", ()))
     house.searching.catch_up()
     assert house.index.words("", 9) == ["lion"]
     other = RealHouse(tmp_path / "other")

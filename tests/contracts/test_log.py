@@ -443,6 +443,8 @@ def test_disclosures_are_kept_by_entry_and_subject(log: Store) -> None:
     }
     assert sorted(log.every_disclosure()) == [(0, blobs[0]), (0, blobs[1]), (2, Blob("s_a", b"3"))]
     assert list(log.every_disclosure(after=0)) == [(2, Blob("s_a", b"3"))]
+    assert sorted(log.every_disclosure(before=2)) == [(0, blobs[0]), (0, blobs[1])]
+    assert list(log.every_disclosure(after=0, before=2)) == []
     log.redact(0, Blob("s_a", b"less"))
     log.redact(1, Blob("s_a", b"never there"))
     assert set(log.disclosures([0, 1])[0]) == {Blob("s_a", b"less"), blobs[1]}

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from deploytrail.app.packing import MAX_OPENED, unpack
 from deploytrail.app.ports import Blob, Disclosures, Keyring, Log
@@ -51,7 +52,7 @@ class Disclose:
     def __init__(self, disclosures: Disclosures, keyring: Keyring, log: Log) -> None:
         self._disclosures, self._keyring, self._log = disclosures, keyring, log
         self._lock = threading.Lock()
-        self._keys: OrderedDict[str, bytes] = OrderedDict()
+        self._keys: OrderedDict[str, AESGCM] = OrderedDict()
         self._names: OrderedDict[str, tuple[int, Who]] = OrderedDict()
 
     def names(self, subjects: Iterable[tuple[str, int]]) -> dict[str, Who]:
@@ -159,15 +160,16 @@ class Disclose:
             # Altered, or of another key: `fsck --all` names it. What nobody can open tells nobody anything.
             return None
 
-    def _key(self, subject: str) -> bytes | None:
+    def _key(self, subject: str) -> AESGCM | None:
         with self._lock:
             if subject in self._keys:
                 self._keys.move_to_end(subject)
                 return self._keys[subject]
             # Asked under the lock, so that an erasure cannot come between asking and remembering.
             key = self._keyring.key(subject)
-            if key is not None:
-                self._keys[subject] = key
-                if len(self._keys) > _REMEMBERED:
-                    self._keys.popitem(last=False)
-        return key
+            if key is None:
+                return None
+            self._keys[subject] = AESGCM(key)
+            if len(self._keys) > _REMEMBERED:
+                self._keys.popitem(last=False)
+            return self._keys[subject]

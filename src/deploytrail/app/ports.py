@@ -197,8 +197,8 @@ class Disclosures(Protocol):
     def disclosures(self, indices: Iterable[int]) -> dict[int, list[Blob]]:
         """The disclosures that exist for these entries."""
 
-    def every_disclosure(self, after: int = -1) -> Iterator[tuple[int, Blob]]:
-        """All of them, by index."""
+    def every_disclosure(self, after: int = -1, before: int | None = None) -> Iterator[tuple[int, Blob]]:
+        """All of them with after < index < before, by index."""
 
     def redact(self, index: int, blob: Blob) -> None:
         """Put a shorter disclosure in the place of the one for the same entry and subject."""

@@ -69,7 +69,7 @@ class Searching(InOrder[SearchIndex]):
             self._known.clear()
         start, stop = entries[0].index, entries[-1].index + 1
         names: dict[str, list[str]] = {}
-        said = self._words(self._disclosed(start, stop), names)
+        said = self._words(self._archive.every_disclosure(start - 1, stop), names)
         found = [
             Found(row.index, terms.clear_terms(fact), said.get(row.index, ""))
             for row, fact in zip(entries, facts, strict=True)
@@ -107,27 +107,18 @@ class Searching(InOrder[SearchIndex]):
         leaf = self._log.leaves(cursor - 1, cursor) if cursor else b""
         self._made.forget(subjects, {index: again.get(index, "") for index in standing}, self._mark(leaf))
 
-    def _disclosed(self, start: int, stop: int) -> Iterator[tuple[int, Any]]:
-        """The disclosures of entries start <= index < stop, read in one go."""
-        for index, blob in self._archive.every_disclosure(start - 1):
-            if index >= stop:
-                return
-            yield index, blob
-
     def _words(self, blobs: Iterable[tuple[int, Any]], names: dict[str, list[str]]) -> dict[int, str]:
         """Words by entry; puts words of names that are not in the index yet into `names`, by subject."""
         found: dict[int, str] = {}
         for index, blob in blobs:
-            opened = self._disclose.values(blob)
-            if words := terms.sealed_words(opened):
+            words, known = terms.opened_terms(self._disclose.values(blob))
+            if words:
                 found[index] = f"{found[index]} {words}" if index in found else words
-            if blob.subject != NOBODY and (known := terms.known_as(opened)):
+            if known and blob.subject != NOBODY and (blob.subject, known) not in self._known:
                 self._learn(blob.subject, known, names)
         return found
 
     def _learn(self, subject: str, known: tuple[str, ...], names: dict[str, list[str]]) -> None:
-        if (subject, known) in self._known:
-            return
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known.add((subject, known))

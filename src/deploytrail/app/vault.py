@@ -25,10 +25,14 @@ def encrypt(key: bytes, plain: bytes, about: str, chance: Chance) -> bytes:
     return nonce + AESGCM(key).encrypt(nonce, plain, about.encode())
 
 
-def decrypt(key: bytes, sealed: bytes, about: str) -> bytes:
-    """What `encrypt` sealed. Refused("untrue") if it was altered or belongs to something else."""
+def decrypt(key: bytes | AESGCM, sealed: bytes, about: str) -> bytes:
+    """What `encrypt` sealed. Refused("untrue") if it was altered or belongs to something else.
+
+    Whoever opens much under one key hands in its cipher, made once.
+    """
+    cipher = AESGCM(key) if isinstance(key, bytes) else key
     try:
-        return AESGCM(key).decrypt(sealed[:_NONCE], sealed[_NONCE:], about.encode())
+        return cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], about.encode())
     except (InvalidTag, ValueError):
         raise Refused(
             "untrue", "Something sealed does not open: it was altered, or its key is another."

@@ -11,7 +11,7 @@ Bulk import waits for this, so what comes again and again is remembered.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 from unicodedata import normalize
@@ -39,14 +39,26 @@ _REMEMBERED: Final = 20_000
 _PICTURES: Final = {code: 0x2400 + code for code in range(0x21)} | {0x7F: 0x2421}
 _UNCLEAN: Final = re.compile("[\x00-\x20\x7f\ud800-\udfff]")
 _PARTS: Final = re.compile(r"[^\W_]+")
-# The same for ASCII, some times faster.
-_ASCII_PARTS: Final = {code: " " for code in range(128) if not chr(code).isalnum()}
+# For ASCII, some times faster: small letters and digits stay, and spaces stand for all else; what is no
+# control sign.
+_ASCII_PARTS: Final = bytes(ord(chr(n).lower()) if n < 128 and chr(n).isalnum() else 32 for n in range(256))
+_SIGNS: Final = bytes(range(0x20, 0x7F))
 _EDGES: Final = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~«»“”„‘’‚‹›…–—。、，"
 _NO_COMMIT: Final = "0" * 40
 
 # Sorts of subject keys whose value is a name, with words to find it by.
 _NAMED: Final = ("service", "environment", "incident")
-# Clear fields that are looked for by a name of their own.
+# Subject keys whose values rarely come again begin so.
+_RARE: Final = frozenset(("commit:", "artifac", "deploym"))
+# The fields of a commit, or of what runs, that are subject keys.
+_CUT: Final = (
+    ("sha", "commit"),
+    ("digest", "artifact"),
+    ("artifact", "artifact"),
+    ("service", "service"),
+    ("repository", "repository"),
+)
+# Clear fields that have words; those with a sort are looked for by a name of their own, too.
 _FIELDS: Final = {
     "name": "name",
     "outcome": "outcome",
@@ -58,8 +70,8 @@ _FIELDS: Final = {
     "version": "version",
     "tag": "version",
     "original_environment": "environment",
+    **dict.fromkeys(("app", "image", "setting", "cause", "reason", "event", "organization", "owner"), ""),
 }
-_MORE: Final = ("app", "image", "setting", "cause", "reason", "event", "organization", "owner")
 # The last parts of paths of sealed texts that have words; names of persons, addresses and free data have not.
 _TEXTS: Final = frozenset({"title", "description", "summary", "comment", "ref", "base"})
 _NAMES: Final = frozenset({"login", "name", "email"})
@@ -68,46 +80,37 @@ _NAMES: Final = frozenset({"login", "name", "email"})
 def clear_terms(entry: Entry) -> str:
     """The terms of what is clear in an entry. Persons only by subject id."""
     data = entry.data
-    found = [_kind(entry.kind), _sort("source", entry.source)]
-    found += [_subject(key) for key in entry.subjects]
+    found = [_told(entry.kind, entry.source), *_subjects(entry.subjects)]
     if len(entry.subjects) >= MAX_SUBJECTS:
         found += _cut(entry)
-    for field, sort in _FIELDS.items():
-        if field in data and (value := text(data, field)) is not None:
+    for field, value in data.items():
+        sort = _FIELDS.get(field)
+        if sort is not None and value and isinstance(value, str):
             found.append(_field(sort, value))
-    for field in _MORE:
-        if field in data and (value := text(data, field)) is not None:
-            found.append(_worded(value))
     if "commits" in data:
-        paths = [path for commit in items(data, "commits") for path in texts(commit, "paths")]
+        told = [commit for commit in items(data, "commits") if "paths" in commit]
+        paths = [path for commit in told for path in texts(commit, "paths")]
         found += [_path(path) for path in paths[:_MAX_PATHS]]
     return " ".join(found[:_MAX_PIECES])
 
 
-def sealed_words(opened: Mapping[str, Any]) -> str:
-    """The words of what an entry's disclosures open, path to value: titles, texts, refs and labels.
+def opened_terms(opened: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """The words of what one disclosure opens, path to value, and what its person is called in it.
 
-    A label is there as NAME=VALUE too.
+    Words are of titles, texts, refs and labels; a label is there as NAME=VALUE too.
     """
-    found: list[str] = []
+    said: list[str] = []
+    known: list[str] = []
     for path, value in opened.items():
         if path == "labels":
             if isinstance(value, dict):
-                for name, said in list(value.items())[:_MAX_LABELS]:
-                    found.append(label(str(name), str(said)))
-                    found += words(str(said))
-        elif path.rpartition(".")[2] in _TEXTS and isinstance(value, str):
-            found += words(value.removeprefix("refs/heads/"))
-    return " ".join(found)
-
-
-def known_as(opened: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a person is called, of what one of the person's own disclosures opens."""
-    return tuple(
-        value
-        for path, value in opened.items()
-        if path.rpartition(".")[2] in _NAMES and isinstance(value, str)
-    )
+                said += _labels(value)
+        elif (last := _last(path)) and isinstance(value, str):
+            if last in _NAMES:
+                known.append(value)
+            else:
+                said += words(value.removeprefix("refs/heads/"))
+    return " ".join(said), tuple(known)
 
 
 def name_words(names: Iterable[str]) -> list[str]:
@@ -174,11 +177,22 @@ def spellings(repository: str) -> list[str]:
 
 
 def _words(value: str) -> list[str]:
+    if value.isascii() and _shown(value):
+        few = dict.fromkeys(_parts(value).split())
+        few.update(dict.fromkeys([chunk.strip(_EDGES) for chunk in value.lower().split()]))
+        few.pop("", None)
+        # What has to be cut is looked at one by one.
+        if len(few) <= MAX_WORDS and max(map(len, few), default=0) <= LONGEST:
+            return list(few)
+    return _words_one_by_one(value)
+
+
+def _words_one_by_one(value: str) -> list[str]:
     plain = value.isascii()
     folded = (value if plain else normalize("NFKC", value)).casefold()
     found: dict[str, None] = {}
     for chunk in folded.split():
-        parts = chunk.translate(_ASCII_PARTS).split() if plain else _PARTS.findall(chunk)
+        parts = _parts(chunk).split() if plain else _PARTS.findall(chunk)
         if len(parts) != 1 and (whole := bare(chunk)):
             found[whole] = None
         for part in parts:
@@ -188,43 +202,95 @@ def _words(value: str) -> list[str]:
     return list(found)[:MAX_WORDS]
 
 
+def _labels(labels: Mapping[str, Any]) -> list[str]:
+    """The words of labels, value by name; all at once where nothing has to be cut or respelled."""
+    if len(labels) > _MAX_LABELS:
+        labels = dict(list(labels.items())[:_MAX_LABELS])
+    told = _tokens([f"{name}={value}" for name, value in labels.items()])
+    if told is None:
+        found = []
+        for name, value in labels.items():
+            found += [label(name, str(value)), *words(str(value))]
+        return found
+    found, odd = [told], []
+    for value in map(str, labels.values()):
+        # Of letters and digits alone, it is its only word.
+        if value.isalnum():
+            found.append(value.lower())
+        else:
+            found.append(value.lower().strip(_EDGES))
+            odd.append(value)
+    return [*found, _parts(" ".join(odd))]
+
+
+def _tokens(values: Sequence[str]) -> str | None:
+    """All the values as tokens with spaces between them; None if one has to be cut or respelled."""
+    told = " ".join(values)
+    if told.isascii() and _shown(told) and told.count(" ") == len(values) - 1:
+        return told.lower() if max(map(len, values)) <= LONGEST else None
+    return None
+
+
+def _shown(value: str) -> bool:
+    """Whether ASCII text has no control signs."""
+    return not value.encode().translate(None, _SIGNS)
+
+
+def _parts(value: str) -> str:
+    """ASCII text in small letters, with spaces for all but letters and digits."""
+    return value.encode().translate(_ASCII_PARTS).decode()
+
+
+@lru_cache(_REMEMBERED)
+def _last(path: str) -> str:
+    """The last part of the path of a sealed text with words or a name; empty for any other."""
+    last = path.rpartition(".")[2]
+    return last if last in _TEXTS or last in _NAMES else ""
+
+
 @lru_cache(_REMEMBERED)
 def _worded(value: str) -> str:
     return " ".join(f"={one}" for one in words(value))
 
 
 @lru_cache(_REMEMBERED)
-def _sort(sort: str, value: str) -> str:
-    return f"{sort}:{token(value)}"
+def _told(kind: str, source: str) -> str:
+    return f"kind:{token(kind)} {_worded(kind)} source:{token(source)}"
 
 
 @lru_cache(_REMEMBERED)
-def _kind(kind: str) -> str:
-    return f"kind:{token(kind)} {_worded(kind)}"
-
-
 def _field(sort: str, value: str) -> str:
+    """The terms of a clear field; without a sort its words alone."""
     if sort == "version":
         return version(value)
-    return _remembered_field(sort, value)
-
-
-@lru_cache(_REMEMBERED)
-def _remembered_field(sort: str, value: str) -> str:
     bare = value.removeprefix("refs/heads/") if sort == "ref" else value
-    return f"{sort}:{token(bare)} {_worded(bare)}"
+    return f"{sort}:{token(bare)} {_worded(bare)}" if sort else _worded(bare)
 
 
-def _subject(key: str) -> str:
-    """The terms of a subject key. Those of commits, artifacts and deployments rarely come again."""
+def _subjects(keys: Sequence[str]) -> list[str]:
+    """The terms of subject keys. Those that rarely come again are not remembered."""
+    rare: list[str] = []
+    found: list[str] = []
+    for key in keys:
+        if key[:7] in _RARE:
+            rare.append(key)
+        else:
+            found.append(_subject(key))
+    told = _tokens(rare) if rare else ""
+    if told is None or _NO_COMMIT in told:
+        return found + [_rare(key) for key in rare]
+    found.append(told)
+    return found
+
+
+def _rare(key: str) -> str:
     sort, _, value = key.partition(":")
-    if sort in ("commit", "artifact", "deployment"):
-        return f"{sort}:{token(value)}" if value != _NO_COMMIT else ""
-    return _remembered_subject(sort, value)
+    return f"{sort}:{token(value)}" if value != _NO_COMMIT else ""
 
 
 @lru_cache(_REMEMBERED)
-def _remembered_subject(sort: str, value: str) -> str:
+def _subject(key: str) -> str:
+    sort, _, value = key.partition(":")
     if sort == "repository":
         names = [f"repository:{token(name)}" for name in spellings(value)]
         return " ".join([*names, _worded(value.rpartition("/")[2])])
@@ -246,16 +312,13 @@ def _path(path: str) -> str:
 
 def _cut(entry: Entry) -> list[str]:
     """What found no place among the subject keys of a long entry."""
-    found = []
+    keys = []
     for one in (*items(entry.data, "commits"), *items(entry.data, "running")):
-        for field, sort in (("sha", "commit"), ("digest", "artifact"), ("artifact", "artifact")):
+        for field, sort in _CUT:
             if (value := text(one, field)) is not None:
-                found.append(_subject(f"{sort}:{value}"))
-        for field in ("service", "repository"):
-            if (value := text(one, field)) is not None:
-                found.append(_subject(f"{field}:{value}"))
+                keys.append(f"{sort}:{value}")
     number, repository = reading.whole(entry.data, "number"), text(entry.data, "repository")
     if number is not None and repository is not None and "run" not in entry.data:
-        found.append(_subject(f"change:{repository}#{number}"))
-    found += [_subject(f"actor:{subject}") for subject, _ in persons([entry.actor, entry.data])]
-    return found
+        keys.append(f"change:{repository}#{number}")
+    keys += [f"actor:{subject}" for subject, _ in persons([entry.actor, entry.data])]
+    return _subjects(keys)

@@ -131,10 +131,12 @@ class MemoryLog:
                 found.setdefault(index, []).append(blob)
         return found
 
-    def every_disclosure(self, after: int = -1) -> Iterator[tuple[int, Blob]]:
+    def every_disclosure(self, after: int = -1, before: int | None = None) -> Iterator[tuple[int, Blob]]:
         with self._lock:
             found = sorted(self._disclosures.items())
-        yield from ((index, Blob(subject, sealed)) for (index, subject), sealed in found if index > after)
+        for (index, subject), sealed in found:
+            if index > after and (before is None or index < before):
+                yield index, Blob(subject, sealed)
 
     def redact(self, index: int, blob: Blob) -> None:
         def work() -> None:

@@ -89,6 +89,13 @@ _NODES: Final = (
     .where(node.c.level == sa.bindparam("level"), node.c.idx >= _FROM, node.c.idx < _TO)
     .order_by(node.c.idx)
 )
+_DISCLOSED: Final = (
+    sa.select(disclosure.c.idx, disclosure.c.subject, disclosure.c.sealed)
+    .where(disclosure.c.idx >= _FROM, disclosure.c.idx < _TO)
+    .order_by(disclosure.c.idx)
+)
+# Above every index.
+_NO_BOUND: Final = 2**62
 _KNOWN_IDS: Final = sa.select(repeat.c.id, repeat.c.idx).where(
     repeat.c.source == sa.bindparam("source"), repeat.c.id.in_(sa.bindparam("ids", expanding=True))
 )
@@ -238,19 +245,18 @@ class SqlLog:
                     found.setdefault(row.idx, []).append(Blob(row.subject, row.sealed))
         return found
 
-    def every_disclosure(self, after: int = -1) -> Iterator[tuple[int, Blob]]:
-        while True:
-            query = sa.select(disclosure).where(disclosure.c.idx > after).order_by(disclosure.c.idx)
+    def every_disclosure(self, after: int = -1, before: int | None = None) -> Iterator[tuple[int, Blob]]:
+        before = _NO_BOUND if before is None else before
+        while after < before:
             with self._database.reading() as tx:
-                rows = tx.execute(query.limit(_PAGE)).all()
-                if not rows:
-                    return
-                # A page may end within an entry; take the rest of that entry too.
-                last = rows[-1].idx
-                rest = tx.execute(sa.select(disclosure).where(disclosure.c.idx == last)).all()
-            whole = [row for row in rows if row.idx != last] + list(rest)
-            yield from ((row.idx, Blob(row.subject, row.sealed)) for row in whole)
-            after = last
+                rows = tx.execute(_DISCLOSED.limit(_PAGE), {"start": after + 1, "stop": before}).all()
+                after = before
+                if len(rows) == _PAGE:
+                    # A page may end within an entry; take the rest of that entry too.
+                    after = rows[-1][0]
+                    rest = tx.execute(_DISCLOSED, {"start": after, "stop": after + 1}).all()
+                    rows = [*(row for row in rows if row[0] != after), *rest]
+            yield from ((index, Blob(subject, sealed)) for index, subject, sealed in rows)
 
     def redact(self, index: int, blob: Blob) -> None:
         where = sa.and_(disclosure.c.idx == index, disclosure.c.subject == blob.subject)

@@ -18,6 +18,7 @@ from itertools import islice
 from time import monotonic, sleep
 from typing import Any, Final
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -33,6 +34,8 @@ _DELETES_WITHOUT_COPY: Final = (3, 43)
 # Postings are small: what SQLite keeps in memory of this file, in KiB.
 _CACHE: Final = 8_192
 _SCAN: Final = 5_000
+# Trees of one size that FTS5 makes into one: fewer would be written again more often, more asked each time.
+_MERGED: Final = 8
 # Seconds that forgetting waits for readers of older states.
 _PATIENCE: Final = 5.0
 # Above every character, for the end of a range of texts that share a start.
@@ -79,10 +82,11 @@ class SqlSearch(MadeAgain):
         learnt = [(word, subject) for subject, words in names.items() for word in words]
         with self._writing, self._engine.begin() as tx:
             driver: Any = tx.connection.driver_connection
-            driver.executemany(
-                "INSERT INTO term (rowid, terms) VALUES (?, ?)", [(one.index, one.terms) for one in found]
-            )
-            driver.executemany(_ADD_WORDS, [(one.index, one.words) for one in found if one.words])
+            if found:
+                # One step for all of them: each would let go of the interpreter and wait for it again.
+                start = found[0].index
+                driver.execute(_ADD["term"], (start, _listed([one.terms for one in found])))
+                driver.execute(_ADD["word"], (start, _listed([one.words for one in found])))
             if learnt:
                 driver.executemany(
                     "INSERT INTO known_as (word, subject) VALUES (?, ?) ON CONFLICT DO NOTHING", learnt
@@ -176,7 +180,10 @@ class SqlSearch(MadeAgain):
         ]
 
     def _begin_rows(self) -> list[str]:
-        return ["INSERT OR IGNORE INTO taken (id, cursor, made_by) VALUES (1, 0, '')"]
+        return [
+            "INSERT OR IGNORE INTO taken (id, cursor, made_by) VALUES (1, 0, '')",
+            *(f"INSERT INTO {table} ({table}, rank) VALUES ('automerge', {_MERGED})" for table in INDEXES),
+        ]
 
     def _trusted(self) -> bool:
         """Not when it was doubted and that was never resolved."""
@@ -221,6 +228,11 @@ class SqlSearch(MadeAgain):
             sleep(0.05)
 
 
+# Of entries that follow one another, those with something to find them by.
+_ADD: Final = {
+    table: f"INSERT INTO {table} (rowid, {table}s) SELECT ? + key, value FROM json_each(?) WHERE value <> ''"
+    for table in INDEXES
+}
 _ADD_WORDS: Final = "INSERT INTO word (rowid, words) VALUES (?, ?)"
 # Above every index.
 _NO_BOUND: Final = 2**62
@@ -250,6 +262,10 @@ def _refusing() -> Iterator[None]:
         raise Refused(
             "unavailable", f"The search index could not be cleared ({error}). Try again."
         ) from error
+
+
+def _listed(texts: list[str]) -> str:
+    return msgspec.json.encode(texts).decode()
 
 
 def _text(statement: Any) -> str:
