@@ -175,3 +175,27 @@ def test_a_hostile_entry_gives_a_bounded_number() -> None:
     )
     assert len(said) < 2_000_000
     assert len(said.split(" ")) < 20_000
+
+
+# Texts of the signs that decide which way they are read.
+spelled = st.one_of(st.text(max_size=30), st.text(alphabet="aB1.-_ \n\x01Ä", max_size=400))
+
+
+@given(spelled)
+def test_words_read_at_once_are_those_read_one_by_one(text: str) -> None:
+    assert sorted(terms.words(text)) == sorted(terms._words_one_by_one(text[:4_000]))
+
+
+@given(st.dictionaries(spelled, spelled, max_size=70))
+def test_labels_read_at_once_are_those_read_one_by_one(labels: dict[str, str]) -> None:
+    said = set(terms.opened_terms({"labels": labels})[0].split(" ")) - {""}
+    some = list(labels.items())[:64]
+    assert said == {one for name, value in some for one in (terms.label(name, value), *terms.words(value))}
+
+
+@given(st.lists(spelled, max_size=4))
+def test_subject_keys_read_at_once_are_those_read_one_by_one(values: list[str]) -> None:
+    one = entry()
+    one.subjects.extend(f"commit:{value}" for value in (*values, "0" * 40))
+    rare = {term for term in found(one) if term.startswith("commit:")}
+    assert rare == {f"commit:{terms.token(value)}" for value in values if value != "0" * 40}
