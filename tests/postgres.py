@@ -15,6 +15,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -138,12 +139,36 @@ class Cluster:
 
     def drop(self, name: str) -> None:
         """Empty a database, whoever still uses it, for the next who asks."""
+        self._empty(name)
+        self._say(name, _FREE)
+
+    def dump(self, owner: Path) -> bytes:
+        """What the database of a folder holds, as pg_dump writes it."""
+        asked = [str(self._programs / "pg_dump"), self.of(owner)]
+        return subprocess.run(asked, capture_output=True, check=True).stdout
+
+    def restore(self, owner: Path, dump: bytes) -> None:
+        """Make the database of a folder what the dump of one was, as psql does."""
+        url = self.of(owner)
+        self._empty(name_in(url))
+        told = ["--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--file=-"]
+        asked = [str(self._programs / "psql"), *told, url]
+        subprocess.run(asked, input=dump, check=True, stdout=subprocess.DEVNULL)
+
+    def files(self, owner: Path) -> Iterator[tuple[str, bytes]]:
+        """Every file of the database of a folder: tables, indexes, and what PostgreSQL keeps about them."""
+        name = name_in(self.of(owner))
+        self.do("CHECKPOINT")
+        [(number,)] = self.do(f"SELECT oid FROM pg_database WHERE datname = '{name}'")
+        for path in sorted((self.folder / "data" / "base" / str(number)).iterdir()):
+            yield f"{name}/{path.name}", path.read_bytes()
+
+    def _empty(self, name: str) -> None:
         self.do(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
         ours = "nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
         for (schema,) in self.do(f"SELECT nspname FROM pg_namespace WHERE {ours}", name):
             self.do(f'DROP SCHEMA "{schema}" CASCADE', name)
         self.do("CREATE SCHEMA public", name)
-        self._say(name, _FREE)
 
     def _said(self) -> dict[str, str]:
         text = "SELECT datname, shobj_description(oid, 'pg_database') FROM pg_database"
@@ -193,6 +218,35 @@ def database_of(folder: Path) -> str:
 def url_of(folder: Path) -> str | None:
     """The address of the database of the house in a data folder; None if its log lies in a file."""
     return database_of(folder) if chosen() else None
+
+
+def stored(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """All that lies on the disk of a house, or of everything in a folder: name and bytes of each file, those
+    of its databases among them. Write-ahead log is not: docs/state.md says what that means.
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            yield str(path), path.read_bytes()
+    for owner in _owners(folder):
+        yield from cluster().files(owner)
+
+
+def copy(source: Path, target: Path) -> Path:
+    """Copy a folder, closed houses and all; what `target` was before is gone. `target`."""
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target, symlinks=True)
+    for owner in _owners(source):
+        twin = target / owner.relative_to(source.resolve())
+        cluster().restore(twin, cluster().dump(owner))
+    return target
+
+
+def _owners(folder: Path) -> list[Path]:
+    """What in a folder has a database, the folder itself included."""
+    if not cluster.cache_info().currsize:
+        return []
+    paths = map(Path, cluster().owned().values())
+    return [path for path in paths if path.is_relative_to(folder.resolve())]
 
 
 def forget(folder: Path) -> None:

@@ -16,6 +16,7 @@ from deploytrail.app.administer import IDLE_MS, LINK_MS, MAX_TOKEN_MS, SESSION_M
 from deploytrail.errors import Refused
 from deploytrail.facts import told
 from deploytrail.facts.kinds import KINDS, from_outside
+from tests import postgres
 from tests.app.real_house import RealHouse, base64_spellings
 
 ADA = Operator(login="ada")
@@ -53,10 +54,10 @@ class Office:
         return self.administer.link_use(self.administer.issue_link(ADA).secret, name)
 
     def kept(self, text: str | bytes) -> bool:
-        """Whether a text lies in any file of the data folder, journals included, as it is or in base64."""
+        """Whether a text lies in any file of the house, journals included, as it is or in base64."""
         plain = text.encode() if isinstance(text, str) else text
-        files = [path.read_bytes() for path in self.house.data.iterdir() if path.is_file()]
-        return any(way in data for data in files for way in (plain, *base64_spellings(plain)))
+        ways = (plain, *base64_spellings(plain))
+        return any(way in data for _, data in postgres.stored(self.house.data) for way in ways)
 
 
 @pytest.fixture

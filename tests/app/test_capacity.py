@@ -171,6 +171,7 @@ def test_the_forecast_is_for_what_is_full_first(house: RealHouse, disk: Disk) ->
     assert asked.view().full_in_ms == 0
 
 
+@pytest.mark.sqlite
 def test_the_folder_knows_its_files_with_their_journals(house: RealHouse) -> None:
     house.tell("deployment.started", deployment="1", service="s", environment="e")
     folder = Folder(house.data)

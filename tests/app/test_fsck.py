@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -32,11 +30,11 @@ from deploytrail.tlog.frontier import Frontier
 from deploytrail.tlog.hashes import leaf_hash
 from deploytrail.tlog.note import SigningKey
 from deploytrail.tlog.verifier import Verifier
+from tests import postgres
 from tests.app.real_house import RealHouse, judge, wrong
 from tests.app.small_house import ORIGIN, Chance
-
-# Rows are changed, and the house is read, in its files.
-pytestmark = pytest.mark.sqlite
+from tests.main.running import log_of
+from tests.raw import Raw, add, change, remove
 
 # Which checks answer for a table of the log's database.
 ANSWERS = {
@@ -73,7 +71,7 @@ DECLARED = [
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A house of some 330 entries with three checkpoints, closed. Nobody writes to it: copy it."""
     folder = tmp_path_factory.mktemp("whole")
     house = RealHouse(folder)
@@ -104,82 +102,19 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     house.settle()
     house.close()
-    return folder
+    yield folder
+    postgres.forget(folder)
 
 
 @pytest.fixture
 def house(whole: Path, tmp_path: Path) -> Path:
     """A copy to do harm to."""
-    return Path(shutil.copytree(whole, tmp_path / "house"))
+    return postgres.copy(whole, tmp_path / "house")
 
 
-def raw(house: Path, name: str) -> closing[sqlite3.Connection]:
+def raw(house: Path, name: str) -> Raw:
     """A connection past all of the house's own code."""
-    return closing(sqlite3.connect(house / "data" / name, isolation_level=None))
-
-
-def altered(value: Any) -> Any:
-    """A value of the same sort that differs by one unit, character or bit."""
-    if isinstance(value, int):
-        return value + 1
-    if isinstance(value, bytes):
-        middle = len(value) // 2
-        return value[:middle] + bytes([value[middle] ^ 1]) + value[middle + 1 :]
-    if isinstance(value, str):
-        return value[:-1] + chr(ord(value[-1]) ^ 1) if value else "x"
-    return "x" if value is None else value
-
-
-def change(connection: sqlite3.Connection, table: str, column: str) -> tuple[Any, ...]:
-    """Change one value in the middle of a table; the key of its row."""
-    count = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]
-    assert count, f"the house has no row in {table}"
-    where = f'"{column}" IS NOT NULL'
-    some = connection.execute(f'SELECT count(*) FROM "{table}" WHERE {where}').fetchone()[0]
-    names = keys_of(connection, table)
-    key = connection.execute(
-        f'SELECT {", ".join(names)}, "{column}" FROM "{table}" {"WHERE " + where if some else ""} '
-        f"ORDER BY {', '.join(names)} LIMIT 1 OFFSET ?",
-        (max(some or count, 1) // 2,),
-    ).fetchone()
-    matches = " AND ".join(f"{name} = ?" for name in names)
-    update = f'UPDATE "{table}" SET "{column}" = ? WHERE {matches}'
-    new = altered(key[-1])
-    while True:
-        try:
-            assert connection.execute(update, (new, *key[:-1])).rowcount == 1
-        except sqlite3.IntegrityError:
-            # Taken: go on to the next free one.
-            new = new + 1 if isinstance(new, int) else new + "x"
-        else:
-            return tuple(key[:-1])
-
-
-def keys_of(connection: sqlite3.Connection, table: str) -> list[str]:
-    """The quoted key columns of a table."""
-    rows = connection.execute(f'PRAGMA table_info("{table}")').fetchall()
-    return [f'"{row[1]}"' for row in sorted(rows, key=lambda row: row[5]) if row[5]]
-
-
-def remove(connection: sqlite3.Connection, table: str) -> None:
-    """Remove a row from the middle of a table."""
-    names = keys_of(connection, table)
-    order = ", ".join(names)
-    count = connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]
-    key = connection.execute(
-        f'SELECT {order} FROM "{table}" ORDER BY {order} LIMIT 1 OFFSET ?', (count // 2,)
-    ).fetchone()
-    matches = " AND ".join(f"{name} = ?" for name in names)
-    assert connection.execute(f'DELETE FROM "{table}" WHERE {matches}', key).rowcount == 1
-
-
-def add(connection: sqlite3.Connection, table: str) -> None:
-    """Add a row that is like the first but for its key."""
-    first = list(connection.execute(f'SELECT * FROM "{table}" LIMIT 1').fetchone())
-    columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
-    last = columns.index(keys_of(connection, table)[-1].strip('"'))
-    first[last] = first[last] + 1_000_000 if isinstance(first[last], int) else f"{first[last]}x"
-    connection.execute(f'INSERT INTO "{table}" VALUES ({",".join("?" * len(first))})', first)
+    return Raw(house / "data", name)
 
 
 def test_a_whole_house_passes_every_check(whole: Path) -> None:
@@ -200,13 +135,7 @@ def test_every_table_that_fsck_answers_for_has_rows(whole: Path) -> None:
     empty = []
     for name, tables in (("trail.db", [table.name for table in LOG_TABLES]), ("derived.db", ROW_TABLES)):
         with raw(whole, name) as connection:
-            there = {
-                row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
-            }
-            assert set(tables) <= there
-            empty += [
-                t for t in tables if not connection.execute(f'SELECT count(*) FROM "{t}"').fetchone()[0]
-            ]
+            empty += [table for table in tables if not connection.one(f'SELECT count(*) FROM "{table}"')]
     assert not empty
     assert set(ANSWERS) == {table.name for table in LOG_TABLES}
 
@@ -227,7 +156,7 @@ def test_a_changed_column_of_the_log_is_found_and_named(house: Path, table: str,
 @pytest.mark.parametrize("table", [table.name for table in LOG_TABLES])
 @pytest.mark.parametrize("harm", [remove, add])
 def test_a_removed_or_added_row_of_the_log_is_found(
-    house: Path, table: str, harm: Callable[[sqlite3.Connection, str], None]
+    house: Path, table: str, harm: Callable[[Raw, str], None]
 ) -> None:
     with raw(house, "trail.db") as connection:
         harm(connection, table)
@@ -235,15 +164,10 @@ def test_a_removed_or_added_row_of_the_log_is_found(
 
 
 @pytest.mark.parametrize("table", ["entry", "node", "checkpoint", "subject", "repeat"])
-@pytest.mark.parametrize("end", ["ASC", "DESC"])
-def test_a_row_removed_at_an_end_is_found(house: Path, table: str, end: str) -> None:
+@pytest.mark.parametrize("end", [lambda count: 0, lambda count: count - 1], ids=["first", "last"])
+def test_a_row_removed_at_an_end_is_found(house: Path, table: str, end: Callable[[int], int]) -> None:
     with raw(house, "trail.db") as connection:
-        order = ", ".join(f"{name} {end}" for name in keys_of(connection, table))
-        names = keys_of(connection, table)
-        key = connection.execute(f'SELECT {", ".join(names)} FROM "{table}" ORDER BY {order}').fetchone()
-        connection.execute(
-            f'DELETE FROM "{table}" WHERE {" AND ".join(f"{name} = ?" for name in names)}', key
-        )
+        remove(connection, table, end)
     assert ANSWERS[table] & set(wrong(judge(house, everything=False)))
 
 
@@ -262,7 +186,7 @@ def test_a_changed_column_of_the_rows_is_found_and_named(house: Path, table: str
 @pytest.mark.parametrize("table", ROW_TABLES)
 @pytest.mark.parametrize("harm", [remove, add])
 def test_a_removed_or_added_row_of_the_rows_is_found(
-    house: Path, table: str, harm: Callable[[sqlite3.Connection, str], None]
+    house: Path, table: str, harm: Callable[[Raw, str], None]
 ) -> None:
     with raw(house, "derived.db") as connection:
         harm(connection, table)
@@ -271,42 +195,47 @@ def test_a_removed_or_added_row_of_the_rows_is_found(
     assert table in found[15]
 
 
-@pytest.mark.parametrize("value", ["'text'", "NULL", "7", "zeroblob(40)"])
+# PostgreSQL lets no column hold a number that is one of bytes.
+@pytest.mark.parametrize(
+    "value", ["'text'", "NULL", pytest.param("7", marks=pytest.mark.sqlite), "zeroblob(40)"]
+)
 def test_a_value_of_another_sort_is_found(house: Path, value: str) -> None:
     with raw(house, "trail.db") as connection:
         # The declared NOT NULL is no hindrance to a hand that writes past it.
-        connection.execute("PRAGMA writable_schema = ON")
-        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'NOT NULL', '') WHERE name = 'entry'")
+        connection.nullable("entry", "body")
     with raw(house, "trail.db") as connection:
-        connection.execute(f"UPDATE entry SET body = {value} WHERE idx = 41")
+        connection.do(f"UPDATE entry SET body = {value} WHERE idx = 41")
     assert "Entry 41" in wrong(judge(house))[3]
 
 
+# PostgreSQL lets no column hold a text that is one of numbers.
+@pytest.mark.sqlite
 @pytest.mark.parametrize("table", ["head", "checkpoint", "subject", "repeat"])
 def test_text_where_numbers_belong_is_found(house: Path, table: str) -> None:
     column = {"head": "size", "checkpoint": "size", "subject": "idx", "repeat": "idx"}[table]
     with raw(house, "trail.db") as connection:
-        value = connection.execute(f"SELECT min({column}) FROM {table}").fetchone()[0]
-        connection.execute(f"UPDATE {table} SET {column} = 'no' WHERE {column} = ?", (value,))
+        value = connection.one(f"SELECT min({column}) FROM {table}")
+        connection.do(f"UPDATE {table} SET {column} = 'no' WHERE {column} = ?", (value,))
     assert ANSWERS[table] & set(wrong(judge(house)))
 
 
 def test_names_that_are_no_text_are_found(house: Path) -> None:
     with raw(house, "trail.db") as connection:
-        connection.execute("UPDATE repeat SET id = CAST(X'ff6666' AS TEXT) WHERE id = 't7'")
+        value = "?" if postgres.chosen() else "CAST(? AS TEXT)"
+        assert connection.do(f"UPDATE repeat SET id = {value} WHERE id = 't7'", (b"\xffff",)) == 1
     found = wrong(judge(house))
     assert set(found) == {10}
 
 
 def test_an_absurd_size_does_not_make_it_count_for_ever(house: Path) -> None:
     with raw(house, "trail.db") as connection:
-        connection.execute("UPDATE head SET size = 1 << 60")
+        connection.do("UPDATE head SET size = ?", (1 << 60,))
     assert {2, 6} <= set(wrong(judge(house)))
 
 
 def test_an_entry_moved_far_away_is_found(house: Path) -> None:
     with raw(house, "trail.db") as connection:
-        connection.execute("UPDATE entry SET idx = 1 << 60 WHERE idx = 41")
+        connection.do("UPDATE entry SET idx = ? WHERE idx = 41", (1 << 60,))
     found = wrong(judge(house))
     assert "Entry 41 is missing." in found[2]
     assert str(1 << 60) in found[2]
@@ -317,14 +246,12 @@ def test_an_entry_moved_far_away_is_found(house: Path) -> None:
 
 def test_a_disclosure_altered_moved_or_missing_is_named(house: Path) -> None:
     with raw(house, "trail.db") as connection:
-        rows = connection.execute("SELECT idx, subject, sealed FROM disclosure WHERE idx > 100").fetchall()
+        rows = connection.rows("SELECT idx, subject, sealed FROM disclosure WHERE idx > 100 ORDER BY idx")
         (first, ada, sealed), (second, _, _), (third, other, _) = rows[0], rows[1], rows[2]
         broken = sealed[:20] + bytes([sealed[20] ^ 1]) + sealed[21:]
-        connection.execute(
-            "UPDATE disclosure SET sealed = ? WHERE idx = ? AND subject = ?", (broken, first, ada)
-        )
-        connection.execute("DELETE FROM disclosure WHERE idx = ?", (second,))
-        connection.execute("UPDATE disclosure SET idx = 9999 WHERE idx = ? AND subject = ?", (third, other))
+        connection.do("UPDATE disclosure SET sealed = ? WHERE idx = ? AND subject = ?", (broken, first, ada))
+        connection.do("DELETE FROM disclosure WHERE idx = ?", (second,))
+        connection.do("UPDATE disclosure SET idx = 9999 WHERE idx = ? AND subject = ?", (third, other))
     found = wrong(judge(house))
     assert set(found) == {12, 13}
     assert f"Entry {first}: the disclosure of '{ada}' does not open" in found[12]
@@ -357,7 +284,7 @@ def test_a_disclosure_that_says_something_else_is_named(house: Path) -> None:
 )
 def test_lost_and_altered_keys_are_named(house: Path, harm: str) -> None:
     with raw(house, "keys.db") as connection:
-        connection.execute(harm)
+        connection.do(harm)
     found = wrong(judge(house))
     assert 12 in found
     assert 11 in found
@@ -380,7 +307,7 @@ def test_lost_and_altered_keys_are_named(house: Path, harm: str) -> None:
 )
 def test_a_delivery_that_does_not_fit_is_named(house: Path, harm: str) -> None:
     with raw(house, "trail.db") as connection:
-        connection.execute(f"UPDATE delivery SET {harm} WHERE id = 7")
+        connection.do(f"UPDATE delivery SET {harm} WHERE id = 7")
     found = wrong(judge(house))
     assert set(found) == {14}
     assert "Delivery 7" in found[14]
@@ -389,7 +316,7 @@ def test_a_delivery_that_does_not_fit_is_named(house: Path, harm: str) -> None:
 @pytest.mark.parametrize("harm", ["event = 'push'", "id_mac = zeroblob(32)"])
 def test_what_was_set_aside_has_its_event_and_its_id(house: Path, harm: str) -> None:
     with raw(house, "trail.db") as connection:
-        connection.execute(
+        connection.do(
             f"UPDATE delivery SET {harm} WHERE idx = (SELECT max(idx) FROM delivery WHERE event LIKE 'star%')"
         )
     assert set(wrong(judge(house))) == {14}
@@ -403,20 +330,20 @@ def test_a_second_body_under_one_id_is_no_fault_as_long_as_the_first_is_there(ho
     assert (first.status, second.status) == ("set_aside", "set_aside")
     assert wrong(judge(house)) == {}
     with raw(house, "trail.db") as connection:
-        connection.execute("UPDATE delivery SET id_mac = NULL WHERE idx = ?", (first.indices[0],))
+        connection.do("UPDATE delivery SET id_mac = NULL WHERE idx = ?", (first.indices[0],))
     assert "no other delivery came under that id" in wrong(judge(house))[14]
 
 
 def test_a_removed_delivery_is_found(house: Path) -> None:
     with raw(house, "trail.db") as connection:
-        index = connection.execute("SELECT idx FROM delivery WHERE id = 7").fetchone()[0]
-        connection.execute("DELETE FROM delivery WHERE id = 7")
+        index = connection.one("SELECT idx FROM delivery WHERE id = 7")
+        connection.do("DELETE FROM delivery WHERE id = 7")
     assert wrong(judge(house)) == {14: f"The delivery that led to entry {index} is missing."}
 
 
 def test_what_was_forgotten_in_time_is_no_fault(house: Path) -> None:
     with raw(house, "trail.db") as connection:
-        connection.execute("UPDATE delivery SET key = NULL, sealed = NULL WHERE id < 20")
+        connection.do("UPDATE delivery SET key = NULL, sealed = NULL WHERE id < 20")
     assert wrong(judge(house)) == {}
 
 
@@ -430,10 +357,15 @@ def test_rows_that_lag_behind_are_no_fault(house: Path) -> None:
     assert "The last 1 entries are not folded in yet." in checks[-1].detail
 
 
-# Files that are no longer what they were.
+# Files that are no longer what they were. Those of a server: tests/app/test_fsck_postgresql.py.
+DATABASES = [
+    pytest.param("trail.db", marks=pytest.mark.sqlite),
+    "derived.db",
+    pytest.param("keys.db", marks=pytest.mark.sqlite),
+]
 
 
-@pytest.mark.parametrize("name", ["trail.db", "derived.db", "keys.db"])
+@pytest.mark.parametrize("name", DATABASES)
 @pytest.mark.parametrize("part", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9])
 def test_a_page_of_rubbish_never_raises_and_is_found(house: Path, name: str, part: float) -> None:
     path = house / "data" / name
@@ -445,7 +377,7 @@ def test_a_page_of_rubbish_never_raises_and_is_found(house: Path, name: str, par
     assert wrong(judge(house))
 
 
-@pytest.mark.parametrize("name", ["trail.db", "derived.db", "keys.db"])
+@pytest.mark.parametrize("name", DATABASES)
 @pytest.mark.parametrize("left", [0.0, 0.01, 0.2, 0.5, 0.9])
 def test_a_file_cut_short_never_raises_and_is_found(house: Path, name: str, left: float) -> None:
     path = house / "data" / name
@@ -454,7 +386,9 @@ def test_a_file_cut_short_never_raises_and_is_found(house: Path, name: str, left
     assert wrong(judge(house))
 
 
-@pytest.mark.parametrize(("name", "number"), [("trail.db", 1), ("derived.db", 15)])
+@pytest.mark.parametrize(
+    ("name", "number"), [pytest.param("trail.db", 1, marks=pytest.mark.sqlite), ("derived.db", 15)]
+)
 def test_a_missing_file_is_found(house: Path, name: str, number: int) -> None:
     (house / "data" / name).unlink()
     checks = judge(house)
@@ -482,34 +416,27 @@ def fetch(log: SqlLog, signed: Signed) -> Callable[[str], bytes]:
 def rewrite(house: Path, index: int = 5) -> tuple[int, bytes]:
     """Change an early entry and make leaf, nodes, head and frontier fit; the size and the new root."""
     with raw(house, "trail.db") as connection:
-        kept = connection.execute("SELECT body FROM entry WHERE idx = ?", (index,)).fetchone()[0]
+        kept = connection.one("SELECT body FROM entry WHERE idx = ?", (index,))
         body = unpack(bytes(kept))
         forged = body.replace(b'"source":"our-github"', b'"source":"her-github"')
         assert forged != body
-        connection.execute(
-            "UPDATE entry SET body = ?, leaf = ? WHERE idx = ?", (forged, leaf_hash(forged), index)
-        )
-        leaves = [row[0] for row in connection.execute("SELECT leaf FROM entry ORDER BY idx")]
+        connection.do("UPDATE entry SET body = ?, leaf = ? WHERE idx = ?", (forged, leaf_hash(forged), index))
+        leaves = [row[0] for row in connection.rows("SELECT leaf FROM entry ORDER BY idx")]
         frontier, nodes = Frontier.EMPTY.extend(leaves)
         for node in nodes:
-            connection.execute(
+            connection.do(
                 "UPDATE node SET hash = ? WHERE level = ? AND idx = ?", (node.hash, node.level, node.index)
             )
-        connection.execute("UPDATE head SET root = ?, frontier = ?", (frontier.root(), frontier.encode()))
-        connection.execute("UPDATE repeat SET source = 'her-github' WHERE idx = ?", (index,))
+        connection.do("UPDATE head SET root = ?, frontier = ?", (frontier.root(), frontier.encode()))
+        connection.do("UPDATE repeat SET source = 'her-github' WHERE idx = ?", (index,))
     return frontier.size, frontier.root()
 
 
 def verified(house: Path, signed: Signed, since: bytes) -> dict[int, bool | None]:
     """What verification from outside says."""
-    log = SqlLog(house / "data" / "trail.db", write=False)
-    vkey = FileSigner(house / "signer", ORIGIN).vkey
-    try:
-        return {
-            check.number: check.ok for check in verify_log(fetch(log, signed), [Verifier.parse(vkey)], since)
-        }
-    finally:
-        log.close()
+    key = Verifier.parse(FileSigner(house / "signer", ORIGIN).vkey)
+    with log_of(house / "data") as log:
+        return {check.number: check.ok for check in verify_log(fetch(log, signed), [key], since)}
 
 
 def test_an_older_checkpoint_holds_against_the_log_as_it_grew_and_not_against_a_rewritten_one(
@@ -546,15 +473,14 @@ def test_a_rewritten_history_is_found_and_not_signed(house: Path) -> None:
 
 
 def test_a_restored_folder_that_grew_differently_is_found_and_not_signed(house: Path, tmp_path: Path) -> None:
-    older = shutil.copytree(house / "data", tmp_path / "older")
+    older = postgres.copy(house / "data", tmp_path / "older")
     opened = RealHouse(house)
     opened.tell("incident.opened", incident="one")
     opened.settle()
     opened.close()
     assert wrong(judge(house)) == {}
 
-    shutil.rmtree(house / "data")
-    shutil.copytree(older, house / "data")
+    postgres.copy(older, house / "data")
     found = wrong(judge(house))
     assert set(found) == {8}
     assert "rolled back" in found[8]
@@ -628,7 +554,7 @@ def test_shared_it_answers_word_for_word_the_same(whole: Path, house: Path, shar
         for table in ("entry", "node", "subject", "repeat", "disclosure"):
             remove(connection, table)
         change(connection, "entry", "leaf")
-        connection.execute("UPDATE entry SET body = 'text' WHERE idx = 200")
+        connection.do("UPDATE entry SET body = 'text' WHERE idx = 200")
     with raw(house, "derived.db") as connection:
         remove(connection, "trail")
     assert judge(house, apart=Spawned(2)) == judge(house)

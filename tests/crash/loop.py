@@ -58,6 +58,7 @@ def run(
     Broken, with the seed, when a promise does not hold.
     """
     chance, ledger, report = Random(seed), Ledger(), Report()
+    deck: list[str] = []
     start = time.monotonic()
     try:
         _start(victim)
@@ -65,7 +66,8 @@ def run(
         victim.prepare()
         victim.kill()
         while going(report.cycles):
-            _cycle(victim, ledger, chance, startup_s, report)
+            deck = deck or _shuffled(victim, chance)
+            _cycle(victim, ledger, chance, deck.pop(), startup_s, report)
             if report.cycles % 10 == 0:
                 tell(f"{report.cycles} cycles, {len(ledger.acknowledged)} acknowledged")
         _settle(victim, ledger)
@@ -80,9 +82,17 @@ def run(
     return report
 
 
-def _cycle(victim: Victim, ledger: Ledger, chance: Random, startup_s: float, report: Report) -> None:
-    """One life of the house."""
-    moment = chance.choice((*MOMENTS, *SERVER_MOMENTS) if victim.server else MOMENTS)
+def _shuffled(victim: Victim, chance: Random) -> list[str]:
+    """Each moment, so that a short run has them all."""
+    moments = [*MOMENTS, *SERVER_MOMENTS] if victim.server else [*MOMENTS]
+    chance.shuffle(moments)
+    return moments
+
+
+def _cycle(
+    victim: Victim, ledger: Ledger, chance: Random, moment: str, startup_s: float, report: Report
+) -> None:
+    """One life of the house, ended at such a moment."""
     if chance.random() < _TORN and (name := victim.tear(chance)):
         report.torn[name] += 1
     report.cycles += 1

@@ -33,11 +33,14 @@ def test_real_server_outlives_25_cycles(folder: Path) -> None:
     assert report.size >= report.acknowledged
 
 
+# Half a house, and single calls about single files: there is no server then.
+@pytest.mark.sqlite
 def test_writing_half_outlives_ten_cycles(folder: Path) -> None:
     report = run(Small(folder), 2, lambda cycles: cycles < 10)
     assert report.size == report.acknowledged > 100
 
 
+@pytest.mark.sqlite
 def test_first_start_and_first_facts_outlive_a_kill_in_single_calls(folder: Path) -> None:
     names = count()
     killed = kills(Small, lambda: folder / str(next(names)), (1, 2, 5, 9))

@@ -13,9 +13,12 @@ from deploytrail.app.ports import Signed, Submission
 from deploytrail.app.vault import Vault
 from deploytrail.facts import told
 from deploytrail.facts.canonical import decode
+from deploytrail.store.folder import Folder
 from deploytrail.store.keyring_memory import MemoryKeyring
 from deploytrail.store.log_sql import SqlLog
+from deploytrail.store.places import Places
 from deploytrail.tlog.checkpoint import Checkpoint, sign
+from tests import postgres
 from tests.app.small_house import KEY, ORIGIN, Chance
 from tests.crash.items import item, marks_in
 from tests.crash.judge import judge
@@ -30,7 +33,8 @@ class Kept:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.ledger = folder, Ledger()
-        self.log = SqlLog(folder / "trail.db")
+        self.places = Places(Folder(folder), postgres.url_of(folder))
+        self.log = SqlLog(self.places.trail)
         self.persons = Persons(MemoryKeyring(), Vault(b"k" * 32, Chance()), Chance())
         for number in (1, 2, 4, 5, 7):
             self.ledger.told(item(number), Answer(self.tell(number)))
@@ -63,6 +67,7 @@ def kept(tmp_path: Path) -> Iterator[Kept]:
     house = Kept(tmp_path)
     yield house
     house.log.close()
+    house.places.close()
 
 
 def test_log_that_agrees_is_passed(kept: Kept) -> None:

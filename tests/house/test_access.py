@@ -19,11 +19,10 @@ from deploytrail.app.operate import COMMANDS, ROLE
 from deploytrail.cli import commands
 from deploytrail.cli.commands import ACTION, Declared, Group, program
 from deploytrail.cli.world import World
-from deploytrail.store.log_sql import SqlLog
 from deploytrail.web.guard import Door
 from deploytrail.web.settings import WebSettings
 from deploytrail.web.site import routes
-from tests.main.running import OWN, Running, short_folder
+from tests.main.running import OWN, Running, log_of, short_folder
 from tools import tables
 
 NOBODY = "anyone"
@@ -117,10 +116,9 @@ def session(data: Path, role: str) -> str:
     """A session of a role, put where sessions lie: links make administrators only."""
     now = time.time_ns() // 1_000_000
     row = {"id": f"x_{role}", "subject": f"s_{role}", "role": role, "name": None}
-    log = SqlLog(data / "trail.db")
     key = hashlib.sha256(role.encode()).hexdigest()
-    log.put("session", key, {**row, "seen_at": now, "expires_at": now + 3_600_000})
-    log.close()
+    with log_of(data, write=True) as log:
+        log.put("session", key, {**row, "seen_at": now, "expires_at": now + 3_600_000})
     return role
 
 

@@ -280,10 +280,10 @@ class Running:
 
 
 @contextmanager
-def log_of(data: Path) -> Iterator[SqlLog]:
-    """The log of the house in a data folder, to look at; its server may run or not."""
-    places = Places(Folder(data), postgres.url_of(data), write=False)
-    log = SqlLog(places.trail, write=False)
+def log_of(data: Path, *, write: bool = False) -> Iterator[SqlLog]:
+    """The log of the house in a data folder; its server may run or not, but not if we `write`."""
+    places = Places(Folder(data), postgres.url_of(data), write=write)
+    log = SqlLog(places.trail, write=write)
     try:
         yield log
     finally:

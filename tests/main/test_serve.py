@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import re
-import shutil
 import signal
 import socket
 import stat
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import postgres
 from tests.main.running import OWN, Running, free_port, serving, surroundings, typed
 
 pytestmark = pytest.mark.slow
@@ -289,7 +289,6 @@ def test_damaged_rows_are_made_anew(house: Make) -> None:
     assert (answer.status, "production" in answer.text) == (200, True)
 
 
-@pytest.mark.sqlite
 def test_a_restored_older_folder_is_shown_and_not_written(house: Make) -> None:
     older = house()
     token, seer = older.token("reporter"), older.token("viewer")
@@ -299,14 +298,13 @@ def test_a_restored_older_folder_is_shown_and_not_written(house: Make) -> None:
     assert older.tell(token, {"kind": "x-told"}).status == 201
     older.signed()
     assert older.stop() == 0
-    shutil.copytree(older.data, older.folder / "backup", symlinks=True)
+    backup = postgres.copy(older.data, older.folder / "backup")
     older.start()
     for number in range(3):
         assert older.tell(token, {"kind": "x-lost", "id": str(number)}).status == 201
     newest = older.signed()
     assert older.stop() == 0
-    shutil.rmtree(older.data)
-    (older.folder / "backup").rename(older.data)
+    postgres.copy(backup, older.data)
 
     older.start()
     words = (

@@ -20,9 +20,21 @@ class _Utf8(sa.TypeDecorator[str]):
         return None if value is None else bytes(value).decode()
 
 
+class _Ours(sa.TypeDecorator[str]):
+    """Text in byte order. What strangers ask for may hold a NUL, which PostgreSQL refuses to look for: then
+    another text is looked for, which no name of ours is.
+    """
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        return None if value is None else value.replace("\0", "\ufffd")
+
+
 # Sixty-four bits in both; in SQLite the name that makes a key the row's own number.
 BIG: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 BYTES: Final = sa.LargeBinary()
 # Text of our own making, and text that somebody told.
-OURS: Final = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+OURS: Final = sa.Text().with_variant(_Ours(collation="C"), "postgresql")
 TOLD: Final = sa.Text().with_variant(_Utf8(), "postgresql")

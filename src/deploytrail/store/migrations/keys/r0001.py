@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from deploytrail.store.columns import BYTES, OURS
+from deploytrail.store.migrations import sample_nothing
 
 revision = "0001"
 down_revision = None
@@ -25,3 +26,5 @@ def upgrade() -> None:
         sa.Column("subject", OURS, nullable=False, index=True),
         sqlite_with_rowid=False,
     )
+    sample_nothing("subject_key", "key")
+    sample_nothing("identity", "mac")

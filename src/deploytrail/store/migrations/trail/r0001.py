@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from deploytrail.store.columns import BIG, BYTES, OURS, TOLD
+from deploytrail.store.migrations import sample_nothing
 
 revision = "0001"
 down_revision = None
@@ -80,3 +81,6 @@ def upgrade() -> None:
         sa.Column("row", BYTES, nullable=False),
         sqlite_with_rowid=False,
     )
+    sample_nothing("disclosure", "sealed")
+    sample_nothing("delivery", "mac", "id_mac", "key", "sealed")
+    sample_nothing("registry", "row")
