@@ -14,7 +14,7 @@ from deploytrail.app.vault import Vault
 from deploytrail.facts import told
 from deploytrail.facts.canonical import decode
 from deploytrail.store.folder import Folder
-from deploytrail.store.keyring_memory import MemoryKeyring
+from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
 from deploytrail.store.places import Places
 from deploytrail.tlog.checkpoint import Checkpoint, sign
@@ -35,7 +35,9 @@ class Kept:
         self.folder, self.ledger = folder, Ledger()
         self.places = Places(Folder(folder), postgres.url_of(folder))
         self.log = SqlLog(self.places.trail)
-        self.persons = Persons(MemoryKeyring(), Vault(b"k" * 32, Chance()), Chance())
+        vault = Vault(b"k" * 32, Chance())
+        self.keyring = SqlKeyring(self.places.keys, vault)
+        self.persons = Persons(self.keyring, vault, Chance())
         for number in (1, 2, 4, 5, 7):
             self.ledger.told(item(number), Answer(self.tell(number)))
             self.publish()
@@ -66,6 +68,7 @@ class Kept:
 def kept(tmp_path: Path) -> Iterator[Kept]:
     house = Kept(tmp_path)
     yield house
+    house.keyring.close()
     house.log.close()
     house.places.close()
 
