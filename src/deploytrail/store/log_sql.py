@@ -368,7 +368,8 @@ def _begin(tx: sa.Connection) -> None:
     if tx.execute(sa.select(head.c.id)).first() is None:
         new = empty_head()
         first = {"size": 0, "root": new.root, "frontier": new.frontier.encode(), "published": -1}
-        tx.execute(head.insert().values(id=1, **first))
+        # Another process may begin at the same moment.
+        tx.execute(insert(head).values(id=1, **first).on_conflict_do_nothing())
 
 
 def _known_ids(tx: sa.Connection, ids: Sequence[Id]) -> dict[Id, int]:
