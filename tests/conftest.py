@@ -22,6 +22,23 @@ settings.register_profile("quick", deadline=None, max_examples=15)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test marked `both` runs on each database, whichever one the others run on."""
+    if metafunc.definition.get_closest_marker("both") and not postgres.chosen():
+        metafunc.parametrize("lies_in", ["sqlite", "postgresql"], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lies_in(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Where the houses of a test lie. A fixture that shares a house among tests marked `both` asks for this,
+    so that the house is another one on the other database.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if name := getattr(request, "param", None):
+            patch.setenv(postgres.VARIABLE, name)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_database_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """Databases of houses in the folder of a test go with the test."""

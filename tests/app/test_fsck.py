@@ -71,7 +71,7 @@ DECLARED = [
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def whole(lies_in: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A house of some 330 entries with three checkpoints, closed. Nobody writes to it: copy it."""
     folder = tmp_path_factory.mktemp("whole")
     house = RealHouse(folder)
@@ -117,6 +117,7 @@ def raw(house: Path, name: str) -> Raw:
     return Raw(house / "data", name)
 
 
+@pytest.mark.both
 def test_a_whole_house_passes_every_check(whole: Path) -> None:
     checks = judge(whole)
     assert [check.number for check in checks] == list(range(1, 16))
@@ -140,6 +141,7 @@ def test_every_table_that_fsck_answers_for_has_rows(whole: Path) -> None:
     assert set(ANSWERS) == {table.name for table in LOG_TABLES}
 
 
+@pytest.mark.both
 @pytest.mark.parametrize(
     ("table", "column"), [(table.name, column.name) for table in LOG_TABLES for column in table.columns]
 )
@@ -153,6 +155,7 @@ def test_a_changed_column_of_the_log_is_found_and_named(house: Path, table: str,
         assert re.search(NAMES[table].format(*key), mine), mine
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("table", [table.name for table in LOG_TABLES])
 @pytest.mark.parametrize("harm", [remove, add])
 def test_a_removed_or_added_row_of_the_log_is_found(
@@ -244,6 +247,7 @@ def test_an_entry_moved_far_away_is_found(house: Path) -> None:
 # Beside the log.
 
 
+@pytest.mark.both
 def test_a_disclosure_altered_moved_or_missing_is_named(house: Path) -> None:
     with raw(house, "trail.db") as connection:
         rows = connection.rows("SELECT idx, subject, sealed FROM disclosure WHERE idx > 100 ORDER BY idx")
@@ -279,6 +283,7 @@ def test_a_disclosure_that_says_something_else_is_named(house: Path) -> None:
     assert "data.made_up" in found[12]
 
 
+@pytest.mark.both
 @pytest.mark.parametrize(
     "harm", ["DELETE FROM subject_key WHERE subject <> 'nobody'", "UPDATE subject_key SET key = zeroblob(60)"]
 )
@@ -334,6 +339,7 @@ def test_a_second_body_under_one_id_is_no_fault_as_long_as_the_first_is_there(ho
     assert "no other delivery came under that id" in wrong(judge(house))[14]
 
 
+@pytest.mark.both
 def test_a_removed_delivery_is_found(house: Path) -> None:
     with raw(house, "trail.db") as connection:
         index = connection.one("SELECT idx FROM delivery WHERE id = 7")
@@ -458,6 +464,7 @@ def test_an_older_checkpoint_holds_against_the_log_as_it_grew_and_not_against_a_
     assert all(ok for number, ok in answers.items() if number != 5)
 
 
+@pytest.mark.both
 def test_a_rewritten_history_is_found_and_not_signed(house: Path) -> None:
     rewrite(house)
     found = wrong(judge(house, everything=False))
@@ -472,6 +479,7 @@ def test_a_rewritten_history_is_found_and_not_signed(house: Path) -> None:
     opened.close()
 
 
+@pytest.mark.both
 def test_a_restored_folder_that_grew_differently_is_found_and_not_signed(house: Path, tmp_path: Path) -> None:
     older = postgres.copy(house / "data", tmp_path / "older")
     opened = RealHouse(house)
@@ -548,6 +556,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Spawned:
     return Spawned(2)
 
 
+@pytest.mark.both
 def test_shared_it_answers_word_for_word_the_same(whole: Path, house: Path, shared: Spawned) -> None:
     assert judge(whole, apart=shared) == judge(whole)
     with raw(house, "trail.db") as connection:

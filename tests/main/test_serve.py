@@ -25,7 +25,7 @@ Make = Callable[..., Running]
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Running]:
+def served(lies_in: None) -> Iterator[Running]:
     """A house that tests of this module share; none of them ends it."""
     with serving() as running:
         yield running
@@ -34,6 +34,7 @@ def served() -> Iterator[Running]:
 # One writer.
 
 
+@pytest.mark.both
 def test_a_second_server_is_refused_and_harms_nothing(served: Running) -> None:
     second = subprocess.run(
         [*served.command()[:-1], str(free_port())],
@@ -90,6 +91,7 @@ def test_the_control_socket_refuses_what_is_no_command(served: Running, body: by
     connection.close()
 
 
+@pytest.mark.both
 def test_commands_at_once_are_all_done_whether_a_server_runs_or_not(house: Make) -> None:
     """Three while the house is closed, then three more while it opens and serves."""
     busy = house()
@@ -207,6 +209,7 @@ def test_sigterm_ends_open_live_pages_within_seconds(house: Make) -> None:
     assert typed("fsck", *live.where).status == 0
 
 
+@pytest.mark.both
 def test_what_was_acknowledged_before_sigterm_is_there(house: Make) -> None:
     busy = house().start()
     token = busy.token("reporter")
@@ -289,6 +292,7 @@ def test_damaged_rows_are_made_anew(house: Make) -> None:
     assert (answer.status, "production" in answer.text) == (200, True)
 
 
+@pytest.mark.both
 def test_a_restored_older_folder_is_shown_and_not_written(house: Make) -> None:
     older = house()
     token, seer = older.token("reporter"), older.token("viewer")

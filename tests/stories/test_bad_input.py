@@ -64,7 +64,7 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story() -> Iterator[Story]:
+def story(lies_in: None) -> Iterator[Story]:
     with serving() as running:
         yield Story(running)
         assert running.stop() == 0
@@ -128,6 +128,7 @@ def test_another_body_than_was_signed_is_not_authentic(story: Story) -> None:
     assert (story.size(), story.refused()) == (size, refused + 5)
 
 
+@pytest.mark.both
 def test_a_source_that_there_is_not(story: Story) -> None:
     size = story.size()
     for name in ("nobody", "HUB", "..%2Fhub", "%00", "%1b%5b2J", "%3Cscript%3E", "x" * 3000):

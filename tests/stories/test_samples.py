@@ -28,7 +28,7 @@ from tests.intake.deliveries import Sample, look, own_samples
 from tests.intake.test_github_rows import ROWS, Row, says
 from tests.main.running import Running, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.both]
 
 # Longer texts are cut on the page.
 _CUT = 1000
@@ -196,7 +196,7 @@ class Heard:
 
 
 @pytest.fixture(scope="module")
-def heard() -> Iterator[Heard]:
+def heard(lies_in: None) -> Iterator[Heard]:
     """A real house, and everything that GitHub told it."""
     with serving() as running:
         yield Heard(running)
