@@ -13,8 +13,7 @@ from deploytrail.facts.entry import Entry, read
 from deploytrail.facts.kinds import body_of
 from deploytrail.facts.sealing import seal
 from deploytrail.projections import environments
-from deploytrail.projections.deployment_rows import DEPLOYMENTS, Deployment
-from deploytrail.projections.deployments import home
+from deploytrail.projections.deployment_rows import DEPLOYMENTS, SUCCESSORS, Deployment, home
 from deploytrail.projections.registry import TABLES, fold_all
 from deploytrail.projections.tables import R, Table
 from deploytrail.store.derived_memory import MemoryDerived
@@ -146,6 +145,11 @@ class Telling:
         assert found is not None
         return found
 
+    def replaced_by(self, index: int) -> int | None:
+        """The deployment that took the place of that one."""
+        found = self.derived.get(SUCCESSORS, home(index, self.derived))
+        return found.following if found else None
+
     def place(self, service: str = "checkout", environment: str = "production") -> environments.Place:
         """What runs in one place."""
         found = self.derived.get(environments.PLACES, environment, service)
@@ -155,7 +159,7 @@ class Telling:
     def deployments(self) -> list[Deployment]:
         """All of them."""
         found = self.derived.page(DEPLOYMENTS, order="key", descending=False, limit=10_000)
-        return sorted(found, key=lambda row: int(row.key))
+        return sorted(found, key=lambda row: row.key)
 
     def every_row(self) -> Iterator[Any]:
         """Every row of every table."""

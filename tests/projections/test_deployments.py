@@ -14,7 +14,7 @@ def test_a_deployment_from_start_to_end() -> None:
     t.deploy("77", NOON + MINUTE, kind="step", name="migrate", status="in_progress")
     last = t.deploy("77", NOON + 2 * MINUTE, outcome="succeeded")
     row = t.deployment(first)
-    assert (row.key, row.status, row.outcome, row.version) == ("0", "succeeded", "succeeded", "1.42.0")
+    assert (row.key, row.status, row.outcome, row.version) == (0, "succeeded", "succeeded", "1.42.0")
     assert (row.repository, row.sha, row.actor) == (REPOSITORY, SHA, "s_ada")
     assert (row.started_at, row.finished_at, row.duration_ms) == (NOON, NOON + 2 * MINUTE, 2 * MINUTE)
     assert row.index == last
@@ -81,9 +81,9 @@ def test_two_sources_one_deployment() -> None:
     hub = t.deploy("77", kind="started", sha=SHA, actor="dev-bot", bot=True)
     cli = t.deploy("run-5", NOON + MINUTE, source="cli", sha=SHA, artifact=DIGEST, actor="ada", version="2")
     t.deploy("77", NOON + 2 * MINUTE, outcome="succeeded")
-    assert [row.key for row in t.deployments()] == ["0"]
+    assert [row.key for row in t.deployments()] == [0]
     row = t.deployment(cli)
-    assert row.key == str(hub)
+    assert row.key == hub
     assert [(r.source, r.because) for r in row.reports] == [
         ("hub", ""),
         ("cli", "the same commit 4f2c81e, 1 min apart"),
@@ -116,8 +116,8 @@ def test_a_second_attempt_of_the_same_source_stands_alone() -> None:
     # Each report of the other source finds the attempt that it is nearest to.
     near = t.deploy("run-2", NOON + 6 * MINUTE, sha=SHA, source="cli")
     early = t.deploy("run-1", NOON, sha=SHA, source="cli")
-    assert t.deployment(near).key == str(two)
-    assert t.deployment(early).key == str(one)
+    assert t.deployment(near).key == two
+    assert t.deployment(early).key == one
 
 
 def test_a_report_that_learns_its_commit_later_moves_in() -> None:
@@ -127,12 +127,12 @@ def test_a_report_that_learns_its_commit_later_moves_in() -> None:
     assert len(t.deployments()) == 2
     t.deploy("run-5", NOON + 2 * MINUTE, source="cli", sha=SHA)
     rows = t.deployments()
-    assert [row.key for row in rows] == [str(hub)]
+    assert [row.key for row in rows] == [hub]
     # The address that was shown before still leads there.
-    assert t.deployment(cli).key == str(hub)
+    assert t.deployment(cli).key == hub
     assert rows[0].status == "succeeded"
-    assert t.place().current == str(hub)
-    assert t.place().attempt == str(hub)
+    assert t.place().current == hub
+    assert t.place().attempt == hub
 
 
 def test_a_report_joined_by_name_across_sources() -> None:
@@ -148,14 +148,14 @@ def test_separating_is_a_move_and_lasts() -> None:
     hub = t.deploy("77", sha=SHA, version="1")
     cli = t.deploy("run-5", NOON + MINUTE, source="cli", sha=SHA, version="1")
     t.tell("reports.separated", deployment=str(hub), index=cli)
-    assert [(row.key, len(row.reports)) for row in t.deployments()] == [("0", 1), ("1", 1)]
+    assert [(row.key, len(row.reports)) for row in t.deployments()] == [(0, 1), (1, 1)]
     assert t.deployment(cli).reports[0].because == "an administrator separated it"
     # News of the separated report stay with it, also when they name what both share.
     t.deploy("run-5", NOON + 2 * MINUTE, source="cli", sha=SHA, artifact=DIGEST)
-    assert t.deployment(cli).key == str(cli)
+    assert t.deployment(cli).key == cli
     assert t.deployment(cli).artifact == DIGEST
     # The separated one ended later, so it is what runs, and a redeploy of the same.
-    assert t.place().current == str(cli)
+    assert t.place().current == cli
     assert t.deployment(cli).type == "redeploy"
 
 
@@ -165,8 +165,8 @@ def test_separating_the_founder_leaves_the_others_together() -> None:
     cli = t.deploy("run-5", source="cli", sha=SHA)
     ops = t.deploy("x", source="ops", sha=SHA)
     t.tell("reports.separated", deployment=str(hub), index=hub)
-    assert t.deployment(hub).key == str(hub)
-    assert t.deployment(cli).key == t.deployment(ops).key == str(cli)
+    assert t.deployment(hub).key == hub
+    assert t.deployment(cli).key == t.deployment(ops).key == cli
     assert [r.source for r in t.deployment(ops).reports] == ["cli", "ops"]
 
 
@@ -200,7 +200,7 @@ def test_a_separated_pair_gives_back_what_ran_before() -> None:
     t.tell("reports.separated", deployment=str(hub), index=cli)
     assert t.place().version == "2"
     assert t.deployment(cli).status == "failed"
-    assert t.deployment(hub).replaced == "0"
+    assert t.deployment(hub).replaced == 0
 
 
 def test_another_service_of_one_source_and_name_is_another_deployment() -> None:

@@ -10,13 +10,15 @@ HOUR = 60 * MINUTE
 
 def versions(t: Telling) -> list[str | None]:
     """The versions that ran in the place, in order, by following what each replaced."""
-    row, found = t.deployment(int(t.place().current or "-1")), []
+    current = t.place().current
+    assert current is not None
+    row, found = t.deployment(current), []
     while True:
         found.append(row.version)
         if row.replaced is None:
             return found[::-1]
-        earlier = t.deployment(int(row.replaced))
-        assert earlier.replaced_by == row.key
+        earlier = t.deployment(row.replaced)
+        assert t.replaced_by(earlier.key) == row.key
         row = earlier
 
 
@@ -26,13 +28,13 @@ def test_a_later_success_replaces() -> None:
     two = t.deploy("2", NOON + HOUR, version="1.1", sha=OTHER, actor="ben")
     place = t.place()
     assert (place.current, place.version, place.actor, place.since) == (
-        str(two),
+        two,
         "1.1",
         "s_ben",
         NOON + HOUR,
     )
-    assert t.deployment(two).replaced == str(one)
-    assert t.deployment(one).replaced_by == str(two)
+    assert t.deployment(two).replaced == one
+    assert t.replaced_by(one) == two
     assert t.deployment(two).type == "forward"
 
 
@@ -41,10 +43,10 @@ def test_what_did_not_succeed_replaces_nothing(outcome: str | None) -> None:
     t = Telling()
     one = t.deploy("1", version="1.0")
     two = t.deploy("2", NOON + HOUR, version="1.1", outcome=outcome)
-    assert t.place().current == str(one)
-    assert t.place().attempt == str(two)
+    assert t.place().current == one
+    assert t.place().attempt == two
     # What it would have replaced is known all the same.
-    assert t.deployment(two).replaced == str(one)
+    assert t.deployment(two).replaced == one
 
 
 TYPES = [
@@ -159,7 +161,7 @@ def test_what_is_older_than_all_that_is_remembered_finds_no_place() -> None:
         t.deploy(str(n), NOON + n * HOUR, version=str(n))
     late = t.deploy("late", NOON - HOUR, version="late", received_at=NOON + 99 * HOUR)
     row = t.deployment(late)
-    assert (row.replaced, row.replaced_by, row.status) == (None, None, "succeeded")
+    assert (row.replaced, t.replaced_by(late), row.status) == (None, None, "succeeded")
     assert versions(t) == [str(n) for n in range(WINDOW + 1)]
 
 
@@ -179,9 +181,9 @@ def test_what_is_older_than_the_one_before_all_that_is_remembered_finds_no_place
     # Now there is room again, but what ran in between is not remembered in order.
     t.deploy(str(WINDOW), NOON + 99 * HOUR, outcome="failed")
     old = t.deploy("old", NOON - HOUR, version="old", received_at=NOON + 100 * HOUR)
-    assert t.deployment(old).replaced_by is None
+    assert t.replaced_by(old) is None
     between = t.deploy("between", NOON + HOUR + MINUTE, version="1b", received_at=NOON + 100 * HOUR)
-    assert t.deployment(between).replaced == "1"
+    assert t.deployment(between).replaced == 1
     assert versions(t) == ["0", "1", "1b", *(str(n) for n in range(2, WINDOW)), str(WINDOW + 1)]
 
 
@@ -192,9 +194,9 @@ def test_a_success_that_turns_out_failed_gives_way() -> None:
     three = t.deploy("3", NOON + 2 * HOUR, version="3")
     t.deploy("2", NOON + 3 * HOUR, outcome="failed")
     assert versions(t) == ["1", "3"]
-    assert t.deployment(three).replaced == str(one)
+    assert t.deployment(three).replaced == one
     t.deploy("3", NOON + 4 * HOUR, outcome="failed")
-    assert t.place().current == str(one)
+    assert t.place().current == one
     # It never ran, so coming to it later is no way back.
     again = t.deploy("4", NOON + 5 * HOUR, version="2")
     assert t.deployment(again).type == "forward"
@@ -236,7 +238,7 @@ def test_the_newest_attempt() -> None:
     t = Telling()
     t.deploy("1", version="1")
     two = t.deploy("2", NOON + HOUR, kind="started", version="2")
-    assert (t.place().attempt, t.place().attempt_status) == (str(two), "running")
+    assert (t.place().attempt, t.place().attempt_status) == (two, "running")
     t.deploy("2", NOON + 2 * HOUR, kind="step", status="waiting")
     assert t.place().attempt_status == "waiting"
     t.deploy("2", NOON + 3 * HOUR, outcome="failed")
@@ -278,7 +280,7 @@ def test_a_service_declared_late_takes_in_its_aliases_and_its_repositorys_name()
         repositories=["shop/checkout"],
     )
     assert t.place("shop-checkout").version == "2"
-    assert t.deployment(1).replaced == "0"
+    assert t.deployment(1).replaced == 0
     # What came from no known repository may be another service.
     assert t.place("checkout", "staging").version == "x"
 

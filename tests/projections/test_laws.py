@@ -111,15 +111,15 @@ def test_every_report_is_in_exactly_one_deployment(entries: list[Entry]) -> None
     t = Telling()
     for entry in entries:
         t.add(entry)
-    homes: dict[int, str] = {}
+    homes: dict[int, int] = {}
     for row in t.deployments():
         assert row.reports
         for report in row.reports:
             assert report.first not in homes
             homes[report.first] = row.key
     for first, key in homes.items():
-        joined = t.get(JOINED, str(first))
-        assert (joined.deployment if joined else str(first)) == key
+        joined = t.get(JOINED, first)
+        assert (joined.deployment if joined else first) == key
     told = {
         (e.source, e.data["deployment"], e.data["service"].lower(), e.data["environment"])
         for e in entries
@@ -147,9 +147,9 @@ def test_a_place_runs_its_last_success(entries: list[Entry]) -> None:
         place = places[where]
         assert [key for _, _, key in place.ran] == [row.key for row in rows]
         for row, next_ in pairwise(rows):
-            assert (row.replaced_by, next_.replaced) == (next_.key, row.key)
+            assert (t.replaced_by(row.key), next_.replaced) == (next_.key, row.key)
         last = rows[-1]
-        assert (rows[0].replaced, last.replaced_by) == (None, None)
+        assert (rows[0].replaced, t.replaced_by(last.key)) == (None, None)
         gone = place.removed_at is not None and (place.removed_at, place.removed) > last.place
         assert place.current == (None if gone else last.key)
         if not gone:
@@ -157,6 +157,6 @@ def test_a_place_runs_its_last_success(entries: list[Entry]) -> None:
     for where, place in places.items():
         assert where in successes or place.current is None
         if place.attempt is not None:
-            attempt = t.deployment(int(place.attempt))
+            attempt = t.deployment(place.attempt)
             assert attempt.key == place.attempt
             assert (attempt.status, attempt.version) == (place.attempt_status, place.attempt_version)

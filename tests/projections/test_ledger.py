@@ -85,7 +85,7 @@ def test_a_ledger_becomes_places() -> None:
         (environment, t.place("checkout", environment).version)
         for environment in ("integration", "production")
     } == {("integration", "v3"), ("production", "v3")}
-    assert t.place("checkout").current == "11"
+    assert t.place("checkout").current == 11
     assert t.place("mailer", "integration").current is None
     assert t.deployment(12).sha == sha("mailer again")
     assert {row.actor for row in rows} == {"s_dev-bot"}

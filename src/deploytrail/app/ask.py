@@ -138,7 +138,7 @@ class Ask:
     def running(self, service: str, environment: str, at: int | None) -> DeploymentView | None:
         """The deployment that put there what runs, or what ran at a time; None: nothing did."""
         row = self.questions.running(service, environment, at)
-        return self.deployment(row.key) if row else None
+        return self.deployment(str(row.key)) if row else None
 
     def environments(self) -> list[EnvironmentView]:
         """What runs where, by rank, then name; environments that nobody declared last."""

@@ -15,8 +15,7 @@ from deploytrail.app.shown import Opener, Shown
 from deploytrail.app.trails import Trails
 from deploytrail.app.views import ChangeView, CommitView, ReachedView, ReviewView
 from deploytrail.projections.changes import CHANGES, Change
-from deploytrail.projections.deployment_rows import DEPLOYMENTS, Deployment
-from deploytrail.projections.deployments import home
+from deploytrail.projections.deployment_rows import DEPLOYMENTS, Deployment, deployment_of
 from deploytrail.projections.environments import EVERYWHERE, MEMBER_LISTS, PLACES
 from deploytrail.projections.join import same_commit
 from deploytrail.projections.names import services_in
@@ -162,19 +161,19 @@ class Changed:
         told = deployment.repository
         return told is not None and repository_of(self._derived, told)[0] == repository
 
-    def _named(self, merge: str) -> dict[str, Deployment]:
+    def _named(self, merge: str) -> dict[int, Deployment]:
         """The deployments whose reports name the merge commit, by key."""
-        found: dict[str, Deployment] = {}
+        found: dict[int, Deployment] = {}
         for index in self._opener.about(f"commit:{merge}", None, _ABOUT):
             line = self._derived.get(TRAIL, index)
             if line is None or line.report is None:
                 continue
-            deployment = self._derived.get(DEPLOYMENTS, home(line.report, self._derived))
+            deployment = deployment_of(line.report, self._derived)
             if deployment is not None:
                 found[deployment.key] = deployment
         return found
 
-    def _services(self, row: Change, named: dict[str, Deployment]) -> list[str]:
+    def _services(self, row: Change, named: dict[int, Deployment]) -> list[str]:
         told = [
             *services_in(row.repository, self._derived),
             *(deployment.service for deployment in named.values()),

@@ -26,8 +26,14 @@ from deploytrail.projections.artifacts import ARTIFACTS, Artifact
 from deploytrail.projections.changes import CHANGES, Change
 from deploytrail.projections.checks import CHECKS, Check
 from deploytrail.projections.commits import COMMITS, Commit
-from deploytrail.projections.deployment_rows import DEPLOYMENTS, STEPS, Deployment, Report
-from deploytrail.projections.deployments import home
+from deploytrail.projections.deployment_rows import (
+    DEPLOYMENTS,
+    STEPS,
+    SUCCESSORS,
+    Deployment,
+    Report,
+    deployment_of,
+)
 from deploytrail.projections.environments import PLACES
 from deploytrail.projections.names import environment_of, service_named
 from deploytrail.projections.reading import milliseconds, person, text
@@ -68,11 +74,12 @@ class Deployed:
         """The deployment at an address, also one that was joined into another since. None: there is none."""
         if not key.isascii() or not key.isdecimal() or len(key) > 18:
             return None
-        row = self._derived.get(DEPLOYMENTS, home(int(key), self._derived))
+        row = deployment_of(int(key), self._derived)
         return self._view(row, signed) if row else None
 
     def _view(self, row: Deployment, signed: Signed | None) -> DeploymentView:
         replaced = self._row(row.replaced)
+        after = self._derived.get(SUCCESSORS, row.key)
         commits = self._commits(row, replaced)
         checks = self._checks(row)
         published = self._published(row)
@@ -93,7 +100,7 @@ class Deployed:
         proof = proof_of(at, size) if at else "unproven"
         timeline = sorted((self._step(row, opened[i], people) for i in steps if i in opened), key=_in_time)
         return DeploymentView(
-            key=row.key,
+            key=str(row.key),
             service=service_named(row.service, self._derived),
             environment=environment_of(row.environment, self._derived),
             mark=mark(row),
@@ -110,10 +117,10 @@ class Deployed:
             started_at=row.started_at,
             finished_at=row.finished_at,
             duration_ms=row.duration_ms,
-            replaced_key=replaced.key if replaced else None,
+            replaced_key=str(replaced.key) if replaced else None,
             replaced_version=label(replaced) if replaced else None,
             replaced_ran_ms=max(0, row.position - replaced.position) if replaced and row.succeeded else None,
-            replaced_by=row.replaced_by,
+            replaced_by=str(after.following) if after else None,
             running_now=place is not None and place.current == row.key,
             commits=[_commit(sha, c, commits, changes, opened, people) for sha, c in commits.shown],
             commits_known=commits.known,
@@ -162,7 +169,7 @@ class Deployed:
         opened = self._opener.entries(check.index for check in found)
         return [_check(check, opened.get(check.index)) for check in found]
 
-    def _row(self, key: str | None) -> Deployment | None:
+    def _row(self, key: int | None) -> Deployment | None:
         return self._derived.get(DEPLOYMENTS, key) if key is not None else None
 
     # Commits.

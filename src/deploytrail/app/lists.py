@@ -124,9 +124,9 @@ class Lists:
         return [self._row(row, people) for row in found]
 
     def _row(self, row: Deployment, people: dict[str, Any]) -> DeploymentRow:
-        replaced = self._derived.get(DEPLOYMENTS, row.replaced) if row.replaced else None
+        replaced = self._derived.get(DEPLOYMENTS, row.replaced) if row.replaced is not None else None
         return DeploymentRow(
-            key=row.key,
+            key=str(row.key),
             service=declared(self._derived, "service", row.service),
             environment=declared(self._derived, "environment", row.environment),
             mark=mark(row),

@@ -107,6 +107,7 @@ def _cell(place: Place, people: dict[str, Who]) -> CellView:
     # Where nothing ran yet, the attempt is all there is to say.
     attempted = place.current is None and place.attempt is not None and place.removed_at is None
     actor = place.attempt_actor if attempted else place.actor
+    shown = place.attempt if attempted else place.current
     return CellView(
         service=place.service,
         environment=place.environment,
@@ -114,7 +115,7 @@ def _cell(place: Place, people: dict[str, Who]) -> CellView:
         word=word,
         version=place.attempt_version if attempted else place.version or (place.sha or "")[:7] or None,
         artifact=place.artifact,
-        deployment=place.attempt if attempted else place.current,
+        deployment=None if shown is None else str(shown),
         actor=people.get(actor) if actor else None,
         since=place.attempt_position if attempted else place.since,
     )
@@ -128,7 +129,7 @@ def _state(place: Place) -> tuple[Mark, str]:
         if place.attempt_status == "waiting" and place.attempt_at >= (place.since or 0):
             return "waiting", "Waiting"
         if place.attempt_status == "failed" and newer:
-            return "failed", "Running, last attempt failed" if place.current else "Failed"
+            return "failed", "Failed" if place.current is None else "Running, last attempt failed"
     if place.current is None:
         return "note", "Removed" if place.removed_at is not None else "Nothing yet"
     return ("rolledback", "Rolled back") if place.type == "rollback" else ("succeeded", "Running")

@@ -11,8 +11,7 @@ from deploytrail.app.ports import Derived
 from deploytrail.app.shown import Opener
 from deploytrail.app.views import CommitView, PublishedView
 from deploytrail.projections.artifacts import ARTIFACTS, Artifact
-from deploytrail.projections.deployment_rows import DEPLOYMENTS, Deployment
-from deploytrail.projections.deployments import home
+from deploytrail.projections.deployment_rows import Deployment, deployment_of
 from deploytrail.projections.environments import PLACES
 from deploytrail.projections.names import environment_of, service_of
 from deploytrail.projections.reading import text
@@ -52,12 +51,14 @@ class Published:
 
     def _deployments(self, indices: list[int]) -> list[Deployment]:
         """The deployments that these entries are reports of, each once, in this order."""
-        keys: dict[str, None] = {}
+        found: dict[int, Deployment] = {}
         for index in indices:
             line = self._derived.get(TRAIL, index)
             if line is not None and line.report is not None:
-                keys[home(line.report, self._derived)] = None
-        return [row for key in keys if (row := self._derived.get(DEPLOYMENTS, key))]
+                row = deployment_of(line.report, self._derived)
+                if row is not None:
+                    found[row.key] = row
+        return list(found.values())
 
     def _runs_in(self, deployments: list[Deployment]) -> list[str]:
         """The environments in which one of these deployments is what runs now."""

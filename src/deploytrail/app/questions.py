@@ -25,7 +25,7 @@ from deploytrail.app.views import (
 )
 from deploytrail.errors import Refused
 from deploytrail.projections.changes import CHANGES, Change
-from deploytrail.projections.deployment_rows import DEPLOYMENTS, Deployment, same
+from deploytrail.projections.deployment_rows import DEPLOYMENTS, SUCCESSORS, Deployment, same
 from deploytrail.projections.environments import PLACES, Place
 
 # Attempts that a search for the last good one looks at, and that one service's answer lists.
@@ -149,7 +149,7 @@ class Questions:
     def _ran(self, place: Place, at: int | None) -> Deployment | None:
         """What ran in a place at a time, or runs now: the newest success before, unless it was removed."""
         if at is None or (place.since is not None and place.since <= at):
-            return self._derived.get(DEPLOYMENTS, place.current) if place.current else None
+            return self._derived.get(DEPLOYMENTS, place.current) if place.current is not None else None
         row = next((row for row in self._attempts(place, until=at) if row.succeeded), None)
         removed = place.removed_at
         if row is not None and removed is not None and removed <= at:
@@ -158,7 +158,8 @@ class Questions:
 
     def _spoiled(self, row: Deployment, failed: list[Deployment]) -> str | None:
         """Why a success is nothing to go back to; None if it is good."""
-        following = self._derived.get(DEPLOYMENTS, row.replaced_by) if row.replaced_by else None
+        after = self._derived.get(SUCCESSORS, row.key)
+        following = self._derived.get(DEPLOYMENTS, after.following) if after else None
         if following is not None and following.succeeded and following.type == "rollback":
             return "it was rolled back"
         if any(same(row, other) for other in failed):
@@ -177,9 +178,9 @@ class Questions:
         brought = self._deployed.brought(after, before) if after else Brought(known=True)
         return ServiceChanged(
             service=declared(self._derived, "service", place.service),
-            before=rows[before.key] if before else None,
-            after=rows[after.key] if after else None,
-            deployments=[rows[row.key] for row in between[:_LISTED]],
+            before=rows[str(before.key)] if before else None,
+            after=rows[str(after.key)] if after else None,
+            deployments=[rows[str(row.key)] for row in between[:_LISTED]],
             more=len(between) > _LISTED,
             brought=brought,
             changes=self._lists.change_rows(self._changes(brought)),

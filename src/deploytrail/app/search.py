@@ -18,8 +18,7 @@ from deploytrail.app.spelling import Sort, spellings
 from deploytrail.app.trails import Trails
 from deploytrail.app.views import Named, SearchPage
 from deploytrail.projections import terms
-from deploytrail.projections.deployment_rows import DEPLOYMENTS
-from deploytrail.projections.deployments import home
+from deploytrail.projections.deployment_rows import deployment_of
 from deploytrail.projections.names import environment_of, service_named
 from deploytrail.projections.trail import TRAIL, TrailEntry
 
@@ -134,10 +133,9 @@ class Search:
             yield from self._deployment(row)
 
     def _deployment(self, row: TrailEntry) -> Iterator[Named]:
-        key = home(row.report, self._derived) if row.report is not None else None
-        deployment = self._derived.get(DEPLOYMENTS, key) if key is not None else None
-        if key is not None and deployment is not None:
-            place = deployment.environment
+        deployment = deployment_of(row.report, self._derived) if row.report is not None else None
+        if deployment is not None:
+            key, place = str(deployment.key), deployment.environment
             yield Named(sort="deployment", key=key, name=deployment.service, place=place, index=row.index)
 
     def _changes(self, term: str) -> Iterator[Named]:

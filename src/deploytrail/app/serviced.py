@@ -87,7 +87,7 @@ class Serviced:
     def _running(self, service: str, environments: list[str]) -> list[Deployment]:
         """What runs of it in these environments now."""
         places = [self._derived.get(PLACES, name, service) for name in environments]
-        keys = [place.current for place in places if place and place.current]
+        keys = [place.current for place in places if place and place.current is not None]
         return [row for key in keys if (row := self._derived.get(DEPLOYMENTS, key))]
 
     def _merged(self, repository: str) -> list[Change]:

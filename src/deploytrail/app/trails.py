@@ -16,8 +16,7 @@ from deploytrail.app.ports import Derived
 from deploytrail.app.shown import Opener, Shown, fields, persons, texts
 from deploytrail.app.spelling import options, spellings
 from deploytrail.app.views import Filter, Mark, Proof, TrailPage, TrailRow, Who
-from deploytrail.projections.deployment_rows import DEPLOYMENTS, Deployment
-from deploytrail.projections.deployments import home
+from deploytrail.projections.deployment_rows import DEPLOYMENTS, Deployment, home
 from deploytrail.projections.names import environment_of, service_named
 from deploytrail.projections.reading import milliseconds
 from deploytrail.projections.trail import TRAIL, TrailEntry
@@ -154,7 +153,7 @@ class Trails:
         people = self._opener.people(
             subject for entry in entries for subject in _subjects(entry, opened.get(entry.index))
         )
-        known: dict[str, Deployment | None] = {}
+        known: dict[int, Deployment | None] = {}
         names = _Names(self._derived)
         return [
             self._row(entry, opened[entry.index], people, known, names, signed)
@@ -167,7 +166,7 @@ class Trails:
         entry: TrailEntry,
         shown: Shown,
         people: dict[str, Who],
-        known: dict[str, Deployment | None],
+        known: dict[int, Deployment | None],
         names: _Names,
         signed: int,
     ) -> TrailRow:
@@ -193,7 +192,7 @@ class Trails:
             attribution="asserted" if told_by else fact.attribution,
             service=names.service(entry.service),
             environment=names.environment(entry.environment),
-            deployment=deployment.key if deployment else None,
+            deployment=str(deployment.key) if deployment else None,
             texts=texts(shown),
             people={
                 name: people[subject] for name, subject in persons(fact.data).items() if subject in people
@@ -202,14 +201,16 @@ class Trails:
             **row,
         )
 
-    def _deployment(self, report: int | None, known: dict[str, Deployment | None]) -> Deployment | None:
-        return self._known(home(report, self._derived), known) if report is not None else None
+    def _deployment(self, report: int | None, known: dict[int, Deployment | None]) -> Deployment | None:
+        if report is None:
+            return None
+        return self._known(report, known) or self._known(home(report, self._derived), known)
 
-    def _replaced(self, row: Deployment, known: dict[str, Deployment | None]) -> str | None:
-        replaced = self._known(row.replaced, known) if row.replaced else None
+    def _replaced(self, row: Deployment, known: dict[int, Deployment | None]) -> str | None:
+        replaced = self._known(row.replaced, known) if row.replaced is not None else None
         return label(replaced) if replaced else None
 
-    def _known(self, key: str, known: dict[str, Deployment | None]) -> Deployment | None:
+    def _known(self, key: int, known: dict[int, Deployment | None]) -> Deployment | None:
         if key not in known:
             known[key] = self._derived.get(DEPLOYMENTS, key)
         return known[key]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from deploytrail.facts.entry import Entry
-from deploytrail.projections.join import SHORTEST_SHA, Side, same_commit
+from deploytrail.projections.join import Side, same_commit
 from deploytrail.projections.reading import (
     MAX_COMMITS,
+    actor_of,
     items,
     person,
     repository,
@@ -19,12 +18,13 @@ from deploytrail.projections.reading import (
     text,
     whole,
 )
-from deploytrail.projections.tables import Table
+from deploytrail.projections.tables import Kept, Readable, Table
 from deploytrail.projections.words import WAITING, outcome
 
 TYPES: Final = frozenset({"forward", "rollback", "redeploy", "hotfix", "config"})
 # Strongest first.
 _STRENGTH: Final = ("signed", "authenticated", "asserted", "unknown")
+_STATUSES: Final = frozenset({"succeeded", "failed", "cancelled", "running", "waiting"})
 # What one report says ended badly did not succeed, whatever another says.
 _WORST: Final = ("failed", "cancelled")
 
@@ -63,13 +63,13 @@ class Report(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
 
 
 class Deployment(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """One attempt, from all its reports. `key` is the first entry of the report that founded it, as text.
+    """One attempt, from all its reports. `key` is the first entry of the report that founded it.
 
     `position` and `index` order successes: when it ended (else its last news), and the entry that says so.
     `type` is told or derived; `told_type` only told.
     """
 
-    key: str
+    key: int
     service: str
     environment: str
     status: str
@@ -90,8 +90,7 @@ class Deployment(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tru
     started_at: int | None = None
     finished_at: int | None = None
     duration_ms: int | None = None
-    replaced: str | None = None
-    replaced_by: str | None = None
+    replaced: int | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -104,23 +103,18 @@ class Deployment(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tru
         return self.position, self.index
 
 
-class Joined(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """A report, by its first entry as text, that is part of a deployment with another key."""
+class Joined(msgspec.Struct, frozen=True, array_like=True):
+    """A report, by its first entry, that is part of a deployment with another key."""
 
-    report: str
-    deployment: str
+    report: int
+    deployment: int
 
 
-class Known(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """What a place knows by one name of a deployment, digest, commit or version; `key` as `known_key` has it.
+class Successor(msgspec.Struct, frozen=True, array_like=True):
+    """The success that took the place of a deployment."""
 
-    `reports` are those that said it, as (source, first entry), oldest first; `ran` the earliest successes of
-    it, as (ended at, entry, deployment). Two things may share a key: whoever follows it looks again.
-    """
-
-    key: int
-    reports: list[tuple[str, int]] = []
-    ran: list[tuple[int, int, str]] = []
+    deployment: int
+    following: int
 
 
 class Step(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -130,44 +124,190 @@ class Step(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     index: int
 
 
+# As they are kept: what all reports together say follows from the reports, entries and times are told from
+# the first ones, and digests and commits are bytes. What is told most often is a number of these.
+_OUTCOMES: Final = ("succeeded", "failed", "cancelled")
+_SORTS: Final = ("forward", "rollback", "redeploy", "hotfix", "config")
+_DIGEST: Final = "sha256:"
+
+
+class KeptReport(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A report: `at` is `first_at`; `last`, `finished` and `url` are counted from `first`, `last_at`,
+    `finished_at` and `started_at` from `at`. True for a commit's repository: that of the one before.
+    """
+
+    source: str
+    name: str
+    first: int
+    at: int
+    last: int
+    last_at: int
+    finished: int | None
+    finished_at: int | None
+    started_at: int | None
+    waits: bool
+    status_at: int
+    outcome: int | str | None
+    type: int | str | None
+    attribution: int | str
+    bot: bool
+    apart: bool
+    duration_ms: int | None
+    url: int | None
+    version: str | None
+    # Bytes or text.
+    artifact: Any
+    repository: str | None
+    commits: list[tuple[str | bool | None, Any]]
+    actor: str | None
+    because: str
+
+
+class KeptDeployment(msgspec.Struct, frozen=True, array_like=True):
+    """A deployment: `type` is None where it is the told one."""
+
+    key: int
+    service: str
+    environment: str
+    position: int
+    index: int
+    type: str | None
+    replaced: int | None
+    reports: list[KeptReport]
+
+
+def _narrow(row: Deployment) -> KeptDeployment:
+    return KeptDeployment(
+        row.key,
+        row.service,
+        row.environment,
+        row.position,
+        row.index,
+        None if row.type == row.told_type else row.type,
+        row.replaced,
+        [_narrow_report(report) for report in row.reports],
+    )
+
+
+def _wide(kept: KeptDeployment) -> Deployment:
+    row = summed(kept.key, kept.service, kept.environment, [_wide_report(report) for report in kept.reports])
+    return msgspec.structs.replace(row, type=kept.type or row.told_type or row.type, replaced=kept.replaced)
+
+
+def _narrow_report(report: Report) -> KeptReport:
+    first, at = report.first, report.first_at
+    commits: list[tuple[str | bool | None, Any]] = []
+    before: str | None = report.repository
+    for where, name in report.commits:
+        commits.append((True if where == before else where, _bytes(name)))
+        before = where
+    artifact = report.artifact
+    return KeptReport(
+        report.source,
+        report.name,
+        first,
+        at,
+        report.last - first,
+        report.last_at - at,
+        None if report.finished is None else report.finished - first,
+        None if report.finished_at is None else report.finished_at - at,
+        None if report.started_at is None else report.started_at - at,
+        report.status == "waiting",
+        report.status_at,
+        _number(report.outcome, _OUTCOMES),
+        _number(report.type, _SORTS),
+        _STRENGTH.index(report.attribution) if report.attribution in _STRENGTH else report.attribution,
+        report.bot,
+        report.apart,
+        report.duration_ms,
+        None if report.url is None else report.url - first,
+        report.version,
+        _digest_bytes(artifact) if artifact else artifact,
+        report.repository,
+        commits,
+        report.actor,
+        report.because,
+    )
+
+
+def _wide_report(kept: KeptReport) -> Report:
+    first, at = kept.first, kept.at
+    commits: list[tuple[str | None, str]] = []
+    where = kept.repository
+    for told, name in kept.commits:
+        where = where if told is True else told or None
+        commits.append((where, name if isinstance(name, str) else name.hex()))
+    artifact, outcome_, type_, strength = kept.artifact, kept.outcome, kept.type, kept.attribution
+    return Report(
+        kept.source,
+        kept.name,
+        first,
+        first + kept.last,
+        at,
+        at + kept.last_at,
+        kept.because,
+        kept.apart,
+        None if kept.started_at is None else at + kept.started_at,
+        None if kept.finished_at is None else at + kept.finished_at,
+        None if kept.finished is None else first + kept.finished,
+        "waiting" if kept.waits else "running",
+        kept.status_at,
+        _OUTCOMES[outcome_] if isinstance(outcome_, int) else outcome_,
+        _SORTS[type_] if isinstance(type_, int) else type_,
+        kept.version,
+        _DIGEST + artifact.hex() if isinstance(artifact, bytes) else artifact,
+        kept.repository,
+        commits,
+        kept.actor,
+        _STRENGTH[strength] if isinstance(strength, int) else strength,
+        kept.bot,
+        kept.duration_ms,
+        None if kept.url is None else first + kept.url,
+    )
+
+
+def _number(told: str | None, of: tuple[str, ...]) -> int | str | None:
+    return of.index(told) if told in of else told
+
+
+def _bytes(hexadecimal: str) -> bytes | str:
+    """The bytes of a hexadecimal text that is written as we write it, else the text."""
+    try:
+        data = bytes.fromhex(hexadecimal)
+    except ValueError:
+        return hexadecimal
+    return data if data.hex() == hexadecimal else hexadecimal
+
+
+def _digest_bytes(artifact: str) -> bytes | str:
+    if not artifact.startswith(_DIGEST):
+        return artifact
+    data = _bytes(artifact[len(_DIGEST) :])
+    return data if isinstance(data, bytes) else artifact
+
+
 DEPLOYMENTS: Final = Table(
     "deployment",
     Deployment,
     ("key",),
     (("position", "index"), ("service", "environment", "position", "index")),
+    words=("service", "environment"),
+    kept=Kept(KeptDeployment, _narrow, _wide),
 )
 JOINED: Final = Table("joined", Joined, ("report",))
-# One table for all that is looked up by what was said, under short keys: random keys cost a page each.
-KNOWN: Final = Table("known", Known, ("key",))
+SUCCESSORS: Final = Table("successor", Successor, ("deployment",))
 STEPS: Final = Table("step", Step, ("report", "index"))
 
 
-# The same fact asks for its keys several times.
-@lru_cache(maxsize=8192)
-def known_key(environment: str, service: str, what: str) -> int:
-    """Where a place keeps what it knows by `what`: eight bytes of a hash, as a signed integer."""
-    told = "\0".join((environment, service, what)).encode()
-    return int.from_bytes(hashlib.blake2b(told, digest_size=8).digest(), "big", signed=True)
+def home(report: int, rows: Readable) -> int:
+    """The key of the deployment that a report, by its first entry, is part of."""
+    joined = rows.get(JOINED, report)
+    return joined.deployment if joined else report
 
 
-def by_name(name: str) -> str:
-    """What a deployment's told name is known by."""
-    return f"name:{name}"
-
-
-def by_digest(digest: str) -> str:
-    """What an artifact is known by."""
-    return f"artifact:{digest}"
-
-
-def by_commit(name: str) -> str:
-    """What a commit is known by: as much of its name as the shortest that agrees with it."""
-    return f"commit:{name[:SHORTEST_SHA]}"
-
-
-def by_version(version: str) -> str:
-    """What a version is known by."""
-    return f"version:{version}"
+def deployment_of(report: int, rows: Readable) -> Deployment | None:
+    """The deployment that a report, by its first entry, is part of: mostly the one that it founded."""
+    return rows.get(DEPLOYMENTS, report) or rows.get(DEPLOYMENTS, home(report, rows))
 
 
 def begun(index: int, entry: Entry, name: str, at: int) -> Report:
@@ -178,25 +318,24 @@ def begun(index: int, entry: Entry, name: str, at: int) -> Report:
 def extended(report: Report, index: int, entry: Entry, at: int) -> Report:
     """The report with one more fact in it, which happened `at` (UTC ms), in whatever order facts come."""
     data = entry.data
-    found = _fields(report, data)
-    found |= _person(report, entry)
-    found |= _progress(report, index, entry.kind, data, at)
+    found: dict[str, Any] = {"last": index}
+    if at < report.first_at:
+        found["first_at"] = at
+    if at > report.last_at:
+        found["last_at"] = at
     if "url" in data:
         found["url"] = index
-    return msgspec.structs.replace(
-        report,
-        last=index,
-        first_at=min(report.first_at, at),
-        last_at=max(report.last_at, at),
-        **found,
-    )
+    _fields(report, data, found)
+    _person(report, entry, found)
+    _progress(report, index, entry.kind, data, at, found)
+    return msgspec.structs.replace(report, **found)
 
 
-def _fields(report: Report, data: dict[str, object]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for name in ("version", "artifact"):
-        if value := text(data, name):
-            found[name] = value
+def _fields(report: Report, data: dict[str, Any], found: dict[str, Any]) -> None:
+    if value := text(data, "version"):
+        found["version"] = value
+    if value := text(data, "artifact"):
+        found["artifact"] = value
     where = repository(text(data, "repository"))
     if where:
         found["repository"] = where
@@ -210,20 +349,18 @@ def _fields(report: Report, data: dict[str, object]) -> dict[str, object]:
     ]
     if commits and commits != report.commits:
         found["commits"] = commits
-    return found
 
 
-def _person(report: Report, entry: Entry) -> dict[str, object]:
+def _person(report: Report, entry: Entry, found: dict[str, Any]) -> None:
     """Who deployed: the strongest attribution, then a human being, then who was told first."""
-    actor, attribution = person({"actor": entry.actor}, "actor"), entry.attribution
+    actor, attribution = actor_of(entry), entry.attribution
     bot = bool(entry.actor and entry.actor.get("bot"))
     if actor is None and (actor := person(entry.data, "creator")):
         attribution, bot = "asserted", bool(entry.data["creator"].get("bot"))
     if actor is None:
-        return {}
-    if report.actor is not None and _rank(attribution, bot) >= _rank(report.attribution, report.bot):
-        return {}
-    return {"actor": actor, "attribution": attribution, "bot": bot}
+        return
+    if report.actor is None or _rank(attribution, bot) < _rank(report.attribution, report.bot):
+        found["actor"], found["attribution"], found["bot"] = actor, attribution, bot
 
 
 def _rank(attribution: str, bot: bool) -> tuple[int, bool]:
@@ -231,19 +368,20 @@ def _rank(attribution: str, bot: bool) -> tuple[int, bool]:
     return strength, bot
 
 
-def _progress(report: Report, index: int, kind: str, data: dict[str, object], at: int) -> dict[str, object]:
-    found: dict[str, object] = {}
+def _progress(
+    report: Report, index: int, kind: str, data: dict[str, Any], at: int, found: dict[str, Any]
+) -> None:
     if kind == "deployment.started" and (report.started_at is None or at < report.started_at):
         found["started_at"] = at
     if kind == "deployment.finished":
         if report.finished_at is None or at >= report.finished_at:
-            found |= {"finished_at": at, "finished": index, "outcome": outcome(text(data, "outcome"))}
+            found["finished_at"], found["finished"] = at, index
+            found["outcome"] = outcome(text(data, "outcome"))
             if (took := whole(data, "duration_ms")) is not None:
                 found["duration_ms"] = took
     elif at >= report.status_at:
         waits = (text(data, "status") or "").lower() in WAITING
-        found |= {"status": "waiting" if waits else "running", "status_at": at}
-    return found
+        found["status"], found["status_at"] = "waiting" if waits else "running", at
 
 
 def side(report: Report, service: str, environment: str) -> Side:
@@ -284,8 +422,10 @@ def identity(row: Deployment) -> Identity:
     return Identity(row.artifact, row.sha, row.version)
 
 
-def summed(key: str, service: str, environment: str, reports: list[Report]) -> Deployment:
+def summed(key: int, service: str, environment: str, reports: list[Report]) -> Deployment:
     """The deployment of its reports, not yet compared with what ran before."""
+    if len(reports) == 1:
+        return _alone(key, service, environment, reports)
     ended = _ended(reports)
     status = ended.outcome if ended else _unended(reports)
     actor = min((r for r in reports if r.actor), key=lambda r: _rank(r.attribution, r.bot), default=None)
@@ -298,7 +438,7 @@ def summed(key: str, service: str, environment: str, reports: list[Report]) -> D
         key=key,
         service=service,
         environment=environment,
-        status=status if status in ("succeeded", "failed", "cancelled", "running", "waiting") else "finished",
+        status=status if status in _STATUSES else "finished",
         type="forward",
         told_type=next((r.type for r in reports if r.type), None),
         attribution=actor.attribution if actor else "unknown",
@@ -316,6 +456,37 @@ def summed(key: str, service: str, environment: str, reports: list[Report]) -> D
         started_at=started_at,
         finished_at=finished_at,
         duration_ms=_took(ended, started_at, finished_at),
+    )
+
+
+def _alone(key: int, service: str, environment: str, reports: list[Report]) -> Deployment:
+    """As `summed`, of one report: most deployments have no other."""
+    [one] = reports
+    finished_at = one.finished_at
+    status: str | None = one.status if finished_at is None else one.outcome
+    where, sha_ = one.commits[0] if one.commits else (one.repository, None)
+    return Deployment(
+        key,
+        service,
+        environment,
+        status if status in _STATUSES else "finished",
+        "forward",
+        one.attribution if one.actor else "unknown",
+        one.last_at if finished_at is None else finished_at,
+        one.last if finished_at is None or one.finished is None else one.finished,
+        one.first_at,
+        one.first,
+        reports,
+        one.type,
+        None if finished_at is None else one.outcome,
+        one.version,
+        one.artifact,
+        where,
+        sha_,
+        one.actor,
+        one.started_at,
+        finished_at,
+        _took(one if finished_at is not None else None, one.started_at, finished_at),
     )
 
 

@@ -11,36 +11,31 @@ from typing import Any, Final
 import msgspec
 
 from deploytrail.facts.entry import Entry
-from deploytrail.projections import names
+from deploytrail.projections import known, names
 from deploytrail.projections.deployment_rows import (
     DEPLOYMENTS,
     JOINED,
-    KNOWN,
     STEPS,
+    SUCCESSORS,
     Deployment,
     Joined,
-    Known,
     Report,
     Step,
     begun,
-    by_commit,
-    by_digest,
-    by_name,
-    by_version,
+    deployment_of,
     extended,
-    known_key,
     side,
     summed,
 )
 from deploytrail.projections.environments import settle
 from deploytrail.projections.join import distance, join
+from deploytrail.projections.known import KNOWN, by_commit, by_digest, by_name, by_version, known_key
 from deploytrail.projections.reading import items, moment, sha, text, whole
-from deploytrail.projections.tables import Readable, Rows, Table
+from deploytrail.projections.tables import Rows, Table
 
 _KINDS: Final = frozenset({"deployment.started", "deployment.step", "deployment.finished"})
 _JOBS: Final = frozenset({"job.started", "job.finished"})
-# Reports that are looked at when a new one comes, and that one deployment may have.
-_CANDIDATES: Final = 8
+# So many reports one deployment may have.
 _REPORTS: Final = 16
 
 
@@ -48,8 +43,8 @@ class Deployments:
     """The projection of deployments."""
 
     name = "deployments"
-    version = 2
-    tables: tuple[Table[Any], ...] = (DEPLOYMENTS, KNOWN, JOINED, STEPS)
+    version = 3
+    tables: tuple[Table[Any], ...] = (DEPLOYMENTS, KNOWN, JOINED, SUCCESSORS, STEPS)
 
     def foresee(self, entries: Iterable[Entry], rows: Rows) -> None:
         """Everything that reports are known by, most of which is new, is looked up at once."""
@@ -66,109 +61,96 @@ class Deployments:
             _separate(entry.data, rows)
 
 
-def home(report: int, rows: Readable) -> str:
-    """The key of the deployment that a report, by its first entry, is part of."""
-    joined = rows.get(JOINED, str(report))
-    return joined.deployment if joined else str(report)
-
-
 def report_of(entry: Entry, service: str | None, environment: str | None, rows: Rows) -> int | None:
     """The report that an entry about this place belongs to, by its first entry, if it is about one."""
     name = text(entry.data, "deployment")
     if service is None or environment is None or name is None:
         return None
-    told = rows.get(KNOWN, known_key(environment, service, by_name(name)))
-    return _first(told, entry.source) if told else None
+    spots = rows.get(KNOWN, known_key(service, by_name(environment, name)))
+    own = _own(spots.of(environment), entry.source, name, rows) if spots else None
+    return own[1].first if own else None
 
 
 def _keys(entry: Entry, rows: Rows) -> list[int]:
     """What a fold of this report is going to look up."""
-    service, environment = names.place_of(entry, rows)
+    service, environment = names.place_in(entry, rows)
     data = entry.data
     if service is None or environment is None:
         return []
-    whats = [by_name(text(data, "deployment") or "")]
+    whats = [by_name(environment, text(data, "deployment") or "")]
     if digest := text(data, "artifact"):
         whats.append(by_digest(digest))
     if version := text(data, "version"):
         whats.append(by_version(version))
     whats += {by_commit(name) for item in items(data, "commits") if (name := sha(item, "sha"))}
-    return [known_key(environment, service, what) for what in whats]
+    return [known_key(service, what) for what in whats]
 
 
-def _first(told: Known, source: str) -> int | None:
-    """The report of a source, by its first entry."""
-    return next((first for teller, first in told.reports if teller == source), None)
+def _own(told: list[int], source: str, name: str, rows: Rows) -> tuple[Deployment, Report] | None:
+    """The report of a source under this name, among those that were told, and its deployment."""
+    for first in told:
+        row = deployment_of(first, rows)
+        for report in row.reports if row else ():
+            if report.first == first and report.source == source and report.name == name:
+                assert row is not None
+                return row, report
+    return None
 
 
 def _report(index: int, entry: Entry, rows: Rows) -> None:
-    service, environment = names.place_of(entry, rows)
+    service, environment = names.place_in(entry, rows)
     name = text(entry.data, "deployment")
     if service is None or environment is None or name is None:
         return
-    key = known_key(environment, service, by_name(name))
-    told = rows.get(KNOWN, key) or Known(key)
-    first = _first(told, entry.source)
-    before = rows.get(DEPLOYMENTS, home(first, rows)) if first is not None else None
-    old = next((r for r in before.reports if (r.first, r.name) == (first, name)), None) if before else None
-    if old is None:
-        before = None
     at = moment(entry)
-    new = extended(old or begun(index, entry, name, at), index, entry, at)
-    if index != new.first:
+    key = known_key(service, by_name(environment, name))
+    spots = rows.get(KNOWN, key)
+    told = spots.of(environment) if spots else []
+    own = _own(told, entry.source, name, rows) if told else None
+    if own is None:
+        before, old = None, None
+        new = extended(begun(index, entry, name, at), index, entry, at)
+        known.add(index, environment, [key], rows)
+    else:
+        before, old = own
+        new = extended(old, index, entry, at)
         rows.put(STEPS, Step(new.first, index))
-    if old is None:
-        others_told = [pair for pair in told.reports if pair[0] != entry.source]
-        rows.put(KNOWN, Known(key, [*others_told, (entry.source, new.first)][-_REPORTS:], told.ran))
-    if before is not None:
         # A declaration since then may have moved it.
         service, environment = before.service, before.environment
-    gained = _known(new) - (_known(old) if old else set())
+    keys, version = known.joining(new, service), known.versions(new, service)
+    gained = keys
+    if old is not None:
+        told_before = known.joining(old, service)
+        gained = [key for key in keys if key not in told_before]
+        version = version if new.version != old.version else []
+    found = None
     if before is None or (gained and len(before.reports) == 1):
-        found = _home_for(new, service, environment, told, rows)
-        if found is not None and found[0].key != (before.key if before else None):
-            _join(before, new, *found, rows)
-            _offer(gained, new, service, environment, rows)
-            return
-    _offer(gained, new, service, environment, rows)
+        found = _home_for(new, service, environment, told, keys, rows)
+    known.add(new.first, environment, [*gained, *version], rows)
+    if found is not None and found[0].key != (before.key if before else None):
+        _join(before, new, *found, rows)
+        return
     others = [new if r.first == new.first else r for r in before.reports] if before else [new]
-    settle(before, summed(before.key if before else str(new.first), service, environment, others), rows)
-
-
-def _known(report: Report) -> set[str]:
-    """What a report says that others may say too."""
-    found = {by_commit(name) for _, name in report.commits}
-    if report.artifact:
-        found.add(by_digest(report.artifact))
-    return found
-
-
-def _offer(gained: set[str], report: Report, service: str, environment: str, rows: Rows) -> None:
-    """Let later reports find this one."""
-    for what in sorted(gained):
-        key = known_key(environment, service, what)
-        known = rows.get(KNOWN, key) or Known(key)
-        others = [pair for pair in known.reports if pair[1] != report.first]
-        mine = (report.source, report.first)
-        rows.put(KNOWN, Known(key, [*others, mine][-_CANDIDATES:], known.ran))
+    settle(before, summed(before.key if before else new.first, service, environment, others), rows)
 
 
 def _home_for(
-    report: Report, service: str, environment: str, told: Known, rows: Rows
+    report: Report, service: str, environment: str, told: list[int], keys: list[int], rows: Rows
 ) -> tuple[Deployment, str] | None:
     """The deployment that a report is about, and why: of several the nearest in time, then the oldest."""
-    looked = {first for _, first in told.reports}
-    for what in sorted(_known(report)):
-        known = rows.get(KNOWN, known_key(environment, service, what))
-        looked.update(first for _, first in (known.reports if known else ()))
+    looked = set(told)
+    for key in keys:
+        spots = rows.get(KNOWN, key)
+        if spots is not None:
+            looked.update(spots.of(environment))
     looked.discard(report.first)
     if not looked:
         return None
     mine = side(report, service, environment)
     best: tuple[int, int, Deployment, str] | None = None
-    for key in sorted({home(first, rows) for first in looked}):
-        row = rows.get(DEPLOYMENTS, key)
-        if row is None or len(row.reports) >= _REPORTS or any(r.first == report.first for r in row.reports):
+    others = {row.key: row for first in looked if (row := deployment_of(first, rows))}
+    for _, row in sorted(others.items()):
+        if len(row.reports) >= _REPORTS or any(r.first == report.first for r in row.reports):
             continue
         theirs = [side(other, row.service, row.environment) for other in row.reports]
         why = join(mine, theirs)
@@ -186,14 +168,14 @@ def _join(before: Deployment | None, report: Report, into: Deployment, why: str,
         settle(before, None, rows)
     into = rows.get(DEPLOYMENTS, into.key) or into
     joined = msgspec.structs.replace(report, because=why)
-    rows.put(JOINED, Joined(str(report.first), into.key))
+    rows.put(JOINED, Joined(report.first, into.key))
     reports = [*into.reports, joined]
     settle(into, summed(into.key, into.service, into.environment, reports), rows)
 
 
 def _job(index: int, entry: Entry, rows: Rows) -> None:
     """A job that says for which deployment it runs stands in that deployment's timeline."""
-    report = report_of(entry, *names.place_of(entry, rows), rows)
+    report = report_of(entry, *names.place_in(entry, rows), rows)
     if report is not None:
         rows.put(STEPS, Step(report, index))
 
@@ -203,19 +185,19 @@ def _separate(data: dict[str, Any], rows: Rows) -> None:
     first, told = whole(data, "index"), text(data, "deployment")
     if first is None or told is None or not told.isdecimal():
         return
-    row = rows.get(DEPLOYMENTS, home(int(told[:18]), rows))
+    row = deployment_of(int(told[:18]), rows)
     leaving = next((r for r in row.reports if r.first == first), None) if row else None
     if row is None or leaving is None or len(row.reports) == 1:
         return
     others = [r for r in row.reports if r.first != first]
     settle(row, None, rows)
-    rows.drop(JOINED, str(first))
-    key = row.key if row.key != str(first) else str(others[0].first)
+    rows.drop(JOINED, first)
+    key = row.key if row.key != first else others[0].first
     for other in others:
-        if str(other.first) == key:
+        if other.first == key:
             rows.drop(JOINED, key)
         else:
-            rows.put(JOINED, Joined(str(other.first), key))
+            rows.put(JOINED, Joined(other.first, key))
     alone = msgspec.structs.replace(leaving, apart=True, because="an administrator separated it")
-    settle(None, summed(str(first), row.service, row.environment, [alone]), rows)
+    settle(None, summed(first, row.service, row.environment, [alone]), rows)
     settle(None, summed(key, row.service, row.environment, others), rows)

@@ -16,16 +16,14 @@ from deploytrail.facts.entry import Entry
 from deploytrail.projections import names
 from deploytrail.projections.deployment_rows import (
     DEPLOYMENTS,
-    KNOWN,
+    SUCCESSORS,
     Deployment,
-    Known,
-    by_commit,
-    by_digest,
-    by_version,
+    Successor,
+    deployment_of,
     identity,
-    known_key,
     same,
 )
+from deploytrail.projections.known import KNOWN, by_commit, by_digest, by_version, known_key, offer
 from deploytrail.projections.reading import moment, text
 from deploytrail.projections.tables import Rows, Table
 
@@ -33,8 +31,6 @@ replace = msgspec.structs.replace
 
 # So many of the newest successes of a place are kept in order; what is older than all of them finds no place.
 WINDOW: Final = 16
-# So many of the earliest deployments of one version are remembered.
-EARLIEST: Final = 4
 # A late declaration moves at most this many services or environments.
 MEMBERS: Final = 500
 # The row of `MEMBER_LISTS` that lists the environments themselves.
@@ -49,14 +45,14 @@ class Place(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
 
     environment: str
     service: str
-    current: str | None = None
+    current: int | None = None
     version: str | None = None
     artifact: str | None = None
     sha: str | None = None
     actor: str | None = None
     since: int | None = None
     type: str | None = None
-    attempt: str | None = None
+    attempt: int | None = None
     attempt_status: str | None = None
     attempt_version: str | None = None
     attempt_actor: str | None = None
@@ -65,7 +61,7 @@ class Place(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     attempt_position: int = -1
     removed_at: int | None = None
     removed: int = -1
-    ran: list[tuple[int, int, str]] = []
+    ran: list[tuple[int, int, int]] = []
 
 
 class Members(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -82,8 +78,7 @@ MEMBER_LISTS: Final = Table("members", Members, ("environment",))
 def settle(before: Deployment | None, after: Deployment | None, rows: Rows) -> None:
     """Put a deployment's new row in the stead of its old one, wherever both stand; None: it is not there."""
     if before and after and _stands_still(before, after):
-        kept = replace(after, type=before.type, replaced=before.replaced, replaced_by=before.replaced_by)
-        rows.put(DEPLOYMENTS, kept)
+        rows.put(DEPLOYMENTS, replace(after, type=before.type, replaced=before.replaced))
         return
     if before and before.succeeded:
         _take_out(before, rows)
@@ -96,7 +91,7 @@ def settle(before: Deployment | None, after: Deployment | None, rows: Rows) -> N
         place = _place(after.environment, after.service, rows)
         running = _running_at(place, after, rows)
         key = running.key if running else None
-        after = replace(after, type=_type(after, running, rows), replaced=key, replaced_by=None)
+        after = replace(after, type=_type(after, running, rows), replaced=key)
         rows.put(DEPLOYMENTS, after)
         rows.put(PLACES, _attempted(place, after))
 
@@ -105,7 +100,7 @@ class Environments:
     """The projection of places: removals, and the late declarations that bring two names together."""
 
     name = "environments"
-    version = 2
+    version = 3
     tables: tuple[Table[Any], ...] = (PLACES, MEMBER_LISTS)
 
     def fold(self, index: int, entry: Entry, rows: Rows) -> None:
@@ -160,22 +155,17 @@ def _put_in(row: Deployment, rows: Rows) -> None:
     previous = _row(place.ran[at - 1][2] if at else following.replaced if following else None, rows)
     if previous and previous.place > row.place:
         too_old, previous, following = True, None, None
-    row = replace(
-        row,
-        type=_type(row, previous, rows),
-        replaced=previous.key if previous else None,
-        replaced_by=following.key if following else None,
-    )
+    row = replace(row, type=_type(row, previous, rows), replaced=previous.key if previous else None)
     rows.put(DEPLOYMENTS, row)
     if previous:
-        rows.put(DEPLOYMENTS, replace(previous, replaced_by=row.key))
+        rows.put(SUCCESSORS, Successor(previous.key, row.key))
     if following:
+        rows.put(SUCCESSORS, Successor(row.key, following.key))
         following = replace(following, replaced=row.key, type=_type(following, row, rows))
         rows.put(DEPLOYMENTS, following)
-    _remember(row, rows)
     ran = place.ran if too_old else [*place.ran[:at], spot, *place.ran[at:]][-WINDOW:]
     newest = row if ran and ran[-1][2] == row.key else None
-    rows.put(PLACES, _attempted(_with_current(replace(place, ran=ran), newest, rows), row))
+    rows.put(PLACES, _attempted(_with_current(place, ran, newest, rows), row))
 
 
 def _running_at(place: Place, row: Deployment, rows: Rows) -> Deployment | None:
@@ -187,35 +177,50 @@ def _running_at(place: Place, row: Deployment, rows: Rows) -> Deployment | None:
 def _take_out(row: Deployment, rows: Rows) -> None:
     """A success is none any more, or not here: its neighbours become each other's."""
     place = _place(row.environment, row.service, rows)
-    previous, following = _row(row.replaced, rows), _row(row.replaced_by, rows)
-    if previous:
-        rows.put(DEPLOYMENTS, replace(previous, replaced_by=row.replaced_by))
-    _forget(row, rows)
+    after = rows.get(SUCCESSORS, row.key)
+    previous, following = _row(row.replaced, rows), _row(after.following if after else None, rows)
+    if after:
+        rows.drop(SUCCESSORS, row.key)
+    if previous and following:
+        rows.put(SUCCESSORS, Successor(previous.key, following.key))
+    elif previous:
+        rows.drop(SUCCESSORS, previous.key)
     if following:
         kind = _type(following, previous, rows)
         rows.put(DEPLOYMENTS, replace(following, replaced=row.replaced, type=kind))
     left = [spot for spot in place.ran if spot[2] != row.key]
     if not left and previous:
         left = [(*previous.place, previous.key)]
-    rows.put(PLACES, _with_current(replace(place, ran=left), None, rows))
+    rows.put(PLACES, _with_current(place, left, None, rows))
 
 
-def _row(key: str | None, rows: Rows) -> Deployment | None:
+def _row(key: int | None, rows: Rows) -> Deployment | None:
     return rows.get(DEPLOYMENTS, key) if key is not None else None
 
 
-def _with_current(place: Place, newest: Deployment | None, rows: Rows) -> Place:
+def _with_current(
+    place: Place, ran: list[tuple[int, int, int]], newest: Deployment | None, rows: Rows
+) -> Place:
     """The place with its current deployment set: the last that ran, unless the service was removed since."""
-    last = place.ran[-1] if place.ran else None
+    last = ran[-1] if ran else None
     if last is None or (place.removed_at is not None and (place.removed_at, place.removed) > last[:2]):
         return replace(
-            place, current=None, version=None, artifact=None, sha=None, actor=None, since=None, type=None
+            place,
+            ran=ran,
+            current=None,
+            version=None,
+            artifact=None,
+            sha=None,
+            actor=None,
+            since=None,
+            type=None,
         )
     row = newest or _row(last[2], rows)
     if row is None:
-        return place
+        return replace(place, ran=ran)
     return replace(
         place,
+        ran=ran,
         current=row.key,
         version=row.version,
         artifact=row.artifact,
@@ -275,60 +280,43 @@ def _type(row: Deployment, previous: Deployment | None, rows: Rows) -> str:
 
 
 def _ran_earlier(row: Deployment, rows: Rows) -> bool:
+    """Whether the same ran in its place before it, as far as reports of it are known."""
     for what in _whats(row):
         known = rows.get(KNOWN, what)
-        for at, index, key in known.ran if known else ():
-            other = _row(key, rows) if (at, index) < row.place and key != row.key else None
-            if other and same(row, other):
+        for first in known.of(row.environment) if known else ():
+            other = deployment_of(first, rows)
+            if other and other.key != row.key and _ran_before(other, row) and same(row, other):
                 return True
     return False
 
 
+def _ran_before(other: Deployment, row: Deployment) -> bool:
+    return other.succeeded and other.place < row.place and not _elsewhere(other, row)
+
+
 def _whats(row: Deployment) -> list[int]:
-    """Where the place keeps what it knows by the digest, commit and version of a deployment."""
+    """Where the service keeps what it knows by the digest, commit and version of a deployment."""
     found = []
     if row.artifact:
         found.append(by_digest(row.artifact))
     if row.sha:
         found.append(by_commit(row.sha))
-    if row.version and row.version != row.sha:
+    if row.version:
         found.append(by_version(row.version))
-    return [known_key(row.environment, row.service, what) for what in found]
-
-
-def _remember(row: Deployment, rows: Rows) -> None:
-    for key in _whats(row):
-        known = rows.get(KNOWN, key) or Known(key)
-        ran = sorted([*known.ran, (*row.place, row.key)])[:EARLIEST]
-        if ran != known.ran:
-            rows.put(KNOWN, Known(key, known.reports, ran))
-
-
-def _forget(row: Deployment, rows: Rows) -> None:
-    for key in _whats(row):
-        known = rows.get(KNOWN, key)
-        if known is not None:
-            _keep(Known(key, known.reports, [spot for spot in known.ran if spot[2] != row.key]), rows)
-
-
-def _keep(known: Known, rows: Rows) -> None:
-    if known.reports or known.ran:
-        rows.put(KNOWN, known)
-    else:
-        rows.drop(KNOWN, known.key)
+    return [known_key(row.service, what) for what in found]
 
 
 # Removals and late declarations.
 
 
 def _remove(index: int, entry: Entry, rows: Rows) -> None:
-    service, environment = names.place_of(entry, rows)
+    service, environment = names.place_in(entry, rows)
     if service is None or environment is None:
         return
     place, at = _place(environment, service, rows), moment(entry)
     if place.removed_at is None or (at, index) > (place.removed_at, place.removed):
         place = replace(place, removed_at=at, removed=index)
-    rows.put(PLACES, _with_current(place, None, rows))
+    rows.put(PLACES, _with_current(place, place.ran, None, rows))
 
 
 def _environment_declared(data: dict[str, Any], rows: Rows) -> None:
@@ -371,10 +359,13 @@ def _move(old: tuple[str, str], new: tuple[str, str], repository: str | None, ro
     place = rows.get(PLACES, environment, service)
     if place is None:
         return
-    keys = dict.fromkeys([spot[2] for spot in place.ran] + ([place.attempt] if place.attempt else []))
+    attempt = [] if place.attempt is None else [place.attempt]
+    keys = dict.fromkeys([spot[2] for spot in place.ran] + attempt)
     for key in keys:
         row = _row(key, rows)
         if row and (row.environment, row.service) == (environment, service) and _from(row, repository):
+            for report in row.reports:
+                offer(report, to_service, to_environment, rows)
             settle(row, replace(row, environment=to_environment, service=to_service), rows)
     left = rows.get(PLACES, environment, service)
     if left and not left.ran and left.attempt is None:
@@ -382,7 +373,7 @@ def _move(old: tuple[str, str], new: tuple[str, str], repository: str | None, ro
             there = _place(to_environment, to_service, rows)
             if (left.removed_at, left.removed) > (there.removed_at or 0, there.removed):
                 there = replace(there, removed_at=left.removed_at, removed=left.removed)
-                rows.put(PLACES, _with_current(there, None, rows))
+                rows.put(PLACES, _with_current(there, there.ran, None, rows))
         rows.drop(PLACES, environment, service)
 
 

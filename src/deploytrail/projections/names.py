@@ -103,6 +103,21 @@ def place_of(entry: Entry, rows: Readable) -> tuple[str | None, str | None]:
     return service_of(entry.data, rows), environment_of(environment, rows) if environment else None
 
 
+def place_in(entry: Entry, rows: Rows) -> tuple[str | None, str | None]:
+    """As `place_of`, worked out once for all that say the same in a unit of work."""
+    data = entry.data
+    said = data.get
+    key = said("service"), said("environment"), said("repository"), said("name"), "digest" in data
+    try:
+        found: tuple[str | None, str | None] | None = rows.memo.get(key)
+    except TypeError:
+        # Something that is no text.
+        return place_of(entry, rows)
+    if found is None:
+        found = rows.memo[key] = place_of(entry, rows)
+    return found
+
+
 class Names:
     """The projection of declarations."""
 
@@ -114,8 +129,10 @@ class Names:
         """Take in a declaration; the one before it no longer counts."""
         if entry.kind == "service.declared":
             _service(index, entry.data, rows)
+            rows.memo.clear()
         elif entry.kind == "environment.declared":
             _environment(index, entry.data, rows)
+            rows.memo.clear()
 
 
 def _service(index: int, data: dict[str, Any], rows: Rows) -> None:

@@ -50,23 +50,25 @@ class People:
             )
 
 
-# Worst first: so that a person is not shown under a name here and under a login there.
-_RANKED: Final = ("email", "login", "name")
+# So that a person is not shown under a name here and under a login there.
+_RANKS: Final = {"email": 0, "login": 1, "name": 2}
 
 
 def _seen(subject: str, person: dict[str, Any], index: int, rows: Rows) -> None:
     old = rows.get(PEOPLE, subject) or Person(subject, index, index)
-    told = next((name for name in reversed(_RANKED) if name in person), None)
-    better = told is not None and (old.known_by is None or _RANKED.index(told) >= _RANKED.index(old.known_by))
+    told = "name" if "name" in person else "login" if "login" in person else None
+    if told is None and "email" in person:
+        told = "email"
+    better = told is not None and (old.known_by is None or _RANKS[told] >= _RANKS[old.known_by])
     rows.put(
         PEOPLE,
         Person(
-            subject=subject,
-            first=old.first,
-            last=index,
-            named=index if better else old.named,
-            known_by=told if better else old.known_by,
-            bot=person.get("bot") is True or old.bot,
-            erased=old.erased,
+            subject,
+            old.first,
+            index,
+            index if better else old.named,
+            told if better else old.known_by,
+            old.bot or person.get("bot") is True,
+            old.erased,
         ),
     )

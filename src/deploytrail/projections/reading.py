@@ -13,6 +13,7 @@ from deploytrail.facts.entry import Entry
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_NESTED: Final = (dict, list)
 _NO_COMMIT: Final = frozenset("0")
 # Lists in rows stay short, whatever was told.
 MAX_COMMITS: Final = 20
@@ -21,7 +22,7 @@ MAX_COMMITS: Final = 20
 def text(data: dict[str, Any], name: str) -> str | None:
     """A clear text that is not empty."""
     value = data.get(name)
-    return value if isinstance(value, str) and value else None
+    return value if value and isinstance(value, str) else None
 
 
 def whole(data: dict[str, Any], name: str) -> int | None:
@@ -60,19 +61,25 @@ def person(data: dict[str, Any], name: str) -> str | None:
     return text(value, "id") if isinstance(value, dict) else None
 
 
+def actor_of(entry: Entry) -> str | None:
+    """The subject id of who did it, where the source names somebody."""
+    return None if entry.actor is None else text(entry.actor, "id")
+
+
 def persons(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every person in a value of an entry: subject id and the person's object."""
-    waiting = [value]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
+    waiting = [value] if type(value) in _NESTED else []
+    # Grows while it is walked.
+    for value in waiting:
+        inside = value
+        if type(value) is dict:
             subject = value.get("id")
-            if isinstance(subject, str) and subject.startswith("s_"):
+            if type(subject) is str and subject.startswith("s_"):
                 yield subject, value
-            value = value.values()
-        elif not isinstance(value, list):
-            continue
-        waiting += [inner for inner in value if isinstance(inner, (dict, list))]
+            inside = value.values()
+        for inner in inside:
+            if type(inner) in _NESTED:
+                waiting.append(inner)
 
 
 def milliseconds(value: str | None) -> int | None:

@@ -74,7 +74,12 @@ class Readable(Protocol):
 
 
 class Rows(Readable, Protocol):
-    """The rows that a fold may read and write: what is put is seen by the next get."""
+    """The rows that a fold may read and write: what is put is seen by the next get.
+
+    `memo` holds what folds worked out from rows for others of the same unit; who changes those empties it.
+    """
+
+    memo: dict[Any, Any]
 
     def foresee(self, table: Table[R], keys: Sequence[tuple[Any, ...]]) -> None:
         """Say which rows are going to be read: it changes nothing but saves many single questions."""

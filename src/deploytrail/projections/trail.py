@@ -9,12 +9,14 @@ import msgspec
 from deploytrail.facts.entry import Entry
 from deploytrail.projections import names, words
 from deploytrail.projections.deployments import report_of
-from deploytrail.projections.reading import person, text, texts
+from deploytrail.projections.reading import actor_of, person, text, texts
 from deploytrail.projections.tables import Rows, Table
 
 # Who did it, where the source names nobody as the one who spoke.
 _DOERS: Final = ("creator", "reviewer", "merged_by", "approver", "requestor", "pusher", "person")
 _ROUGHLY: Final = 64
+# What takes names away.
+_FORGETTING: Final = frozenset({"subject.erased", "service.declared", "environment.declared"})
 # What a filter can be set to.
 LISTS: Final = ("service", "environment", "actor", "kind")
 
@@ -59,8 +61,8 @@ class Trail:
 
     def fold(self, index: int, entry: Entry, rows: Rows) -> None:
         """One row for every entry, whatever its kind."""
-        service, environment = names.place_of(entry, rows)
-        actor = person({"actor": entry.actor}, "actor") or doer(entry.data)
+        service, environment = names.place_in(entry, rows)
+        actor = actor_of(entry) or doer(entry.data)
         row = TrailEntry(
             index=index,
             kind=entry.kind,
@@ -72,14 +74,18 @@ class Trail:
             report=report_of(entry, service, environment, rows),
         )
         rows.put(TRAIL, row)
-        for sort, name in zip(LISTS, (service, environment, actor, entry.kind), strict=True):
-            if name is not None:
-                _offer(sort, name, index, rows)
-        _forget(entry, rows)
+        _offer("service", service, index, rows)
+        _offer("environment", environment, index, rows)
+        _offer("actor", actor, index, rows)
+        _offer("kind", entry.kind, index, rows)
+        if entry.kind in _FORGETTING:
+            _forget(entry, rows)
 
 
-def _offer(sort: str, name: str, index: int, rows: Rows) -> None:
+def _offer(sort: str, name: str | None, index: int, rows: Rows) -> None:
     """Offer a name; how recent it is needs to be right to some entries only."""
+    if name is None:
+        return
     known = rows.get(OPTIONS, sort, name)
     if known is None or index - known.last >= _ROUGHLY:
         rows.put(OPTIONS, Option(sort, name, index))
@@ -95,6 +101,6 @@ def _forget(entry: Entry, rows: Rows) -> None:
     if entry.kind == "subject.erased" and (subject := text(entry.data, "subject")):
         rows.drop(OPTIONS, "actor", subject)
     sort = entry.kind.removesuffix(".declared")
-    if sort in ("service", "environment") and sort != entry.kind:
+    if sort != entry.kind:
         for told in set(texts(entry.data, "aliases")) - {text(entry.data, sort)}:
             rows.drop(OPTIONS, sort, told)

@@ -155,6 +155,7 @@ class Work:
 
     def __init__(self, load: Load, load_many: LoadMany | None = None) -> None:
         self._load, self._load_many = load, load_many
+        self.memo: dict[Any, Any] = {}
         self.seen: dict[str, dict[tuple[Any, ...], Any]] = {}
         self.changed: dict[str, dict[tuple[Any, ...], None]] = {}
 
@@ -178,7 +179,12 @@ class Work:
 
     def put(self, table: Table[R], row: R) -> None:
         """Insert or replace."""
-        self._set(table, table.key_of(row), row)
+        name, key = table.name, table.key_of(row)
+        try:
+            self.changed[name][key] = None
+            self.seen[name][key] = row
+        except KeyError:
+            self._set(table, key, row)
 
     def drop(self, table: Table[R], *key: str | int) -> None:
         """Delete, if it is there."""
