@@ -15,15 +15,16 @@ from deploytrail import config, main
 from deploytrail.app.views import Filter
 from deploytrail.facts import told
 from deploytrail.store.folder import Folder
+from tests import postgres
 from tests.main.running import short_folder
 
 ORIGIN = "example.org/log"
 
 
 def settings_in(folder: Path) -> config.Settings:
-    return config.settings_of(
-        {"data": str(folder / "data"), "signer": str(folder / "signer"), "origin": ORIGIN}
-    )
+    data, url = folder / "data", postgres.url_of(folder / "data")
+    given = {"data": str(data), "signer": str(folder / "signer"), "origin": ORIGIN, "database_url": url}
+    return config.settings_of(given)
 
 
 @pytest.fixture
@@ -77,6 +78,7 @@ def process(rooms: main.Rooms) -> int:
     return pid
 
 
+@pytest.mark.both
 def test_what_is_recorded_is_on_the_pages_and_found(rooms: main.Rooms) -> None:
     index = tell(rooms, "1")
     caught_up(rooms)
@@ -85,6 +87,7 @@ def test_what_is_recorded_is_on_the_pages_and_found(rooms: main.Rooms) -> None:
     assert process(rooms) != os.getpid()
 
 
+@pytest.mark.both
 def test_followers_that_are_killed_begin_again(rooms: main.Rooms) -> None:
     tell(rooms, "1")
     caught_up(rooms)

@@ -47,6 +47,8 @@ __all__ = ["WORDS", "Beside", "fsck"]
 # Other processes take some tenths of a second to start: as long as so many entries take here.
 FEW: Final = 10_000
 
+NOT_ASKED: Final = "Not asked: PostgreSQL needs its extension amcheck for that (CREATE EXTENSION amcheck)."
+
 FILE, ENTRIES, HASHED, DECODED, NODES, HEAD, CHECKPOINTS, SIGNER, INDEX, REPEATS = range(1, 11)
 WORDS: Final[dict[int, str]] = {
     FILE: "The database finds its own file whole.",
@@ -152,9 +154,10 @@ class _Look:
 
     def file(self, faults: Faults) -> str:
         """Check 1."""
-        for words in self._log.damage():
+        found = self._log.damage()
+        for words in found or []:
             faults.add(f"{words}.")
-        return "Nothing found."
+        return "Nothing found." if found is not None else NOT_ASKED
 
     def walked(self) -> Iterator[Check]:
         """Checks 2, 3 and 4, from one walk."""

@@ -125,7 +125,7 @@ class _Keys:
 
     def _file(self, faults: Faults) -> set[Any]:
         view = self._view
-        for words in view.damage():
+        for words in view.damage() or []:
             faults.add(f"{words}.")
         subjects = {subject for (subject,) in view.key_rows()}
         for _, subject in view.identity_rows():

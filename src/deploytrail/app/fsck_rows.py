@@ -78,7 +78,7 @@ def fold_again(derived: InspectedDerived, log: Inspected) -> Iterator[int | Fold
 
 
 def _file(found: Folded, derived: InspectedDerived) -> None:
-    for words in derived.damage():
+    for words in derived.damage() or []:
         found.file.add(words)
     if not found.file.count and not derived.ours():
         found.ours = False

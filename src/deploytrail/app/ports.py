@@ -387,8 +387,8 @@ class Inspected(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def damage(self) -> list[str]:
-        """What the database itself finds wrong with its file."""
+    def damage(self) -> list[str] | None:
+        """What the database itself finds wrong with its file; None if it has no means to look."""
 
     def head_rows(self) -> list[tuple[Any, ...]]:
         """(id, size, root, frontier, published) of every head row."""
@@ -430,8 +430,8 @@ class InspectedKeys(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def damage(self) -> list[str]:
-        """What the database itself finds wrong with its file."""
+    def damage(self) -> list[str] | None:
+        """What the database itself finds wrong with its file; None if it has no means to look."""
 
     def key_rows(self) -> Iterator[tuple[Any, ...]]:
         """(subject,) of every key."""
@@ -449,8 +449,8 @@ class InspectedDerived(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def damage(self) -> list[str]:
-        """What the database itself finds wrong with its file."""
+    def damage(self) -> list[str] | None:
+        """What the database itself finds wrong with its file; None if it has no means to look."""
 
     def ours(self) -> bool:
         """Whether it was made for these tables; what was not is never read, but made anew."""

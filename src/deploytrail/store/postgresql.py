@@ -53,6 +53,7 @@ WHERE c.relkind = 'r' AND n.nspname IN ('trail', 'keys') GROUP BY n.nspname
 # SQLSTATEs (PostgreSQL, appendix A): what each means to whoever waits for an acknowledgement.
 _BUSY: Final = ("40001", "40P01", "55P03", "57014")
 _FULL: Final = ("53100",)
+_FORBIDDEN: Final = ("42501",)
 _BROKEN: Final = ("58030", "XX001", "XX002", "58P01")
 _READ: Final = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
@@ -91,7 +92,7 @@ class Server:
         except psycopg.Error as error:
             raise Refused(
                 "unavailable",
-                f"PostgreSQL is out of reach at {self.name}: {_first_line(error)}. Nothing was recorded.",
+                f"PostgreSQL is out of reach at {self.name}: {first_line(error)}. Nothing was recorded.",
             ) from None
         try:
             connection.execute(_SESSION)
@@ -152,7 +153,7 @@ class _Lost(Refused):
     """The connection broke; before the commit this means that nothing was written."""
 
     def __init__(self, error: object) -> None:
-        self.why = _first_line(error)
+        self.why = first_line(error)
         super().__init__(
             "unavailable",
             f"The connection to PostgreSQL broke ({self.why}); nothing was recorded. Send it again.",
@@ -274,6 +275,12 @@ def refusal(error: Exception) -> Refused:
     lost = isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
     if state in _BUSY:
         return Refused("busy", "The database is busy; nothing was recorded. Send it again.")
+    if state in _FORBIDDEN:
+        return Refused(
+            "unavailable",
+            f"PostgreSQL does not let this role do what the house needs ({first_line(cause)}); nothing was "
+            "recorded. Make the role the owner of the database, and of the schemas trail and keys in it.",
+        )
     if state in _FULL:
         return Refused(
             "unavailable",
@@ -281,12 +288,12 @@ def refusal(error: Exception) -> Refused:
         )
     if state in _BROKEN:
         return Damaged(
-            f"PostgreSQL's disk or files failed ({_first_line(cause)}). What was not acknowledged may be "
+            f"PostgreSQL's disk or files failed ({first_line(cause)}). What was not acknowledged may be "
             "lost; mend it, start the house again and send it again."
         )
     if lost or state[:2] in ("08", "57") or (not state and isinstance(cause, psycopg.OperationalError)):
         return _Lost(cause)
-    return Refused("unavailable", f"PostgreSQL refused ({_first_line(cause)}); nothing was recorded.")
+    return Refused("unavailable", f"PostgreSQL refused ({first_line(cause)}); nothing was recorded.")
 
 
 def _parameters(url: str) -> dict[str, Any]:
@@ -348,5 +355,6 @@ def _there(tx: sa.Connection, schema: str) -> bool:
     return tx.execute(sa.text("SELECT to_regnamespace(:name)"), {"name": f'"{schema}"'}).scalar() is not None
 
 
-def _first_line(error: object) -> str:
+def first_line(error: object) -> str:
+    """What an error says, without the statement that it is about."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -7,7 +7,7 @@ so that even such a row can be named. Nothing is ever written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -18,13 +18,15 @@ import sqlalchemy as sa
 
 from deploytrail.app.ports import Damaged
 from deploytrail.errors import Refused
-from deploytrail.store.postgresql import Schema
+from deploytrail.store.postgresql import Schema, first_line
 from deploytrail.store.sqlite import open_engine
 
 PAGE: Final = 1_000
 # Called for every text that is read, so without a step in Python.
 _text: Final = partial(str, encoding="utf-8", errors="surrogateescape")
 SHOWN: Final = 20
+# Set when a view of a schema is taken.
+_MOMENT: Final = "moment"
 
 Rows = list[tuple[Any, ...]]
 
@@ -44,8 +46,8 @@ class Snapshot(Protocol):
     def each(self, text: str, values: Sequence[Any] = (), page: int = PAGE) -> Iterator[tuple[Any, ...]]:
         """The same, `page` rows at a time."""
 
-    def damage(self) -> list[str]:
-        """What the database itself finds wrong."""
+    def damage(self) -> list[str] | None:
+        """What the database itself finds wrong; None if it has no means to look."""
 
 
 def snapshot(where: Path | Schema) -> Snapshot:
@@ -123,6 +125,12 @@ class _SchemaSnapshot:
         self.all(f'SET LOCAL search_path TO "{self._schema.schema}"')
         if not self.all("SELECT 1 FROM pg_namespace WHERE nspname = ?", (self._schema.schema,)):
             raise Refused("not-found", f"There is no {self._schema.name}.")
+        if not self.all("SELECT 1 WHERE has_schema_privilege(?, 'USAGE')", (self._schema.schema,)):
+            words = (
+                f"This role may not read {self._schema.name}: grant it USAGE there, and SELECT on its tables."
+            )
+            raise Refused("unavailable", words)
+        self.all(f"SAVEPOINT {_MOMENT}")
 
     def close(self) -> None:
         if self._driver is not None:
@@ -140,9 +148,9 @@ class _SchemaSnapshot:
             while some := found.fetchmany(page):
                 yield from some
 
-    def damage(self) -> list[str]:
+    def damage(self) -> list[str] | None:
         if not self.all("SELECT 1 FROM pg_extension WHERE extname = 'amcheck'"):
-            return []
+            return None
         text = (
             "SELECT c.oid, c.relname FROM pg_class c JOIN pg_am a ON a.oid = c.relam"
             " WHERE c.relkind = 'i' AND a.amname = 'btree' AND c.relnamespace = ?::regnamespace"
@@ -165,7 +173,10 @@ class _SchemaSnapshot:
         try:
             yield self._driver
         except psycopg.Error as error:
-            raise Damaged(f"{self._schema.name} cannot be read there ({error}).") from error
+            with suppress(psycopg.Error):
+                # The same moment is looked at on, and what fails next says why by itself.
+                self._driver.execute(f"ROLLBACK TO SAVEPOINT {_MOMENT}".encode())
+            raise Damaged(f"{self._schema.name} cannot be read there ({first_line(error)}).") from error
 
 
 def _query(text: str) -> bytes:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from deploytrail.app.house import House
+from deploytrail.errors import Refused
 from deploytrail.web.context import Context
 
 _Labels = tuple[tuple[str, str], ...]
@@ -21,9 +23,18 @@ def alive(request: Request) -> Response:
 def ready(request: Request) -> Response:
     """GET /readyz: 200 if the house can record now, else 503 with the reason."""
     house = request.app.state.web.house
-    full = house.capacity.full()
-    words = house.readonly or house.recorder.closed or (full.words if full else None)
+    words = house.readonly or house.recorder.closed or _unwilling(house)
     return PlainTextResponse(f"not ready: {words}\n", 503) if words else PlainTextResponse("ready\n")
+
+
+def _unwilling(house: House) -> str | None:
+    """Why a house that is not closed takes nothing now: its disk is full, or its database is away."""
+    try:
+        house.log.head()
+        full = house.capacity.full()
+    except Refused as refusal:
+        return refusal.words
+    return full.words if full else None
 
 
 def metrics(request: Request) -> Response:
