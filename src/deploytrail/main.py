@@ -64,7 +64,7 @@ from deploytrail.store.claim import (
 from deploytrail.store.derived_sql import SqlDerived
 from deploytrail.store.folder import Folder
 from deploytrail.store.following import File, Following
-from deploytrail.store.inspected import InspectedKeys, InspectedLog, InspectedRows
+from deploytrail.store.inspected import InspectedIndex, InspectedKeys, InspectedLog, InspectedRows
 from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
 from deploytrail.store.places import Places, sort_of
@@ -539,7 +539,7 @@ def inspect(given: Mapping[str, Any], everything: bool, progress: Callable[..., 
             keyring = SqlKeyring(places.keys, vault, write=False)
             stack.callback(keyring.close)
             rows, keys = InspectedRows(places.derived, follow.TABLES), InspectedKeys(places.keys)
-            beside = Beside(keyring, vault, rows, keys)
+            beside = Beside(keyring, vault, rows, keys, InspectedIndex(places.search), chance)
         log, cores = InspectedLog(places.trail), os.cpu_count() or 1
         apart = Spawned(cores) if cores > 1 else None
         yield from fsck(log, vkey, lambda: FileSigner(signer, mark.origin).last(), beside, progress, apart)

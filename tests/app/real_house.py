@@ -28,7 +28,7 @@ from deploytrail.intake.registry import SOURCES
 from deploytrail.notary.file_signer import FileSigner
 from deploytrail.store.derived_sql import SqlDerived
 from deploytrail.store.folder import Folder
-from deploytrail.store.inspected import InspectedKeys, InspectedLog, InspectedRows
+from deploytrail.store.inspected import InspectedIndex, InspectedKeys, InspectedLog, InspectedRows
 from deploytrail.store.keyring_sql import SqlKeyring
 from deploytrail.store.log_sql import SqlLog
 from deploytrail.store.places import Places
@@ -138,7 +138,8 @@ def judge(
             vault = Vault(HOUSE_KEY, Chance())
             keyring = SqlKeyring(places.keys, vault, write=False)
             stack.callback(keyring.close)
-            beside = Beside(keyring, vault, InspectedRows(places.derived, TABLES), InspectedKeys(places.keys))
+            rows, keys = InspectedRows(places.derived, TABLES), InspectedKeys(places.keys)
+            beside = Beside(keyring, vault, rows, keys, InspectedIndex(places.search), Chance())
         log = InspectedLog(places.trail)
         return list(fsck(log, vkey, lambda: FileSigner(signer, ORIGIN).last(), beside, progress, apart))
 

@@ -24,6 +24,7 @@ from deploytrail.store import schema
 from deploytrail.store.apart import Spawned
 from deploytrail.store.derived_rows import columns_of
 from deploytrail.store.log_sql import SqlLog
+from deploytrail.store.search_sql import SqlSearch
 from deploytrail.tlog import tiles
 from deploytrail.tlog.checkpoint import Checkpoint, sign
 from deploytrail.tlog.frontier import Frontier
@@ -120,7 +121,7 @@ def raw(house: Path, name: str) -> Raw:
 @pytest.mark.both
 def test_a_whole_house_passes_every_check(whole: Path) -> None:
     checks = judge(whole)
-    assert [check.number for check in checks] == list(range(1, 16))
+    assert [check.number for check in checks] == list(range(1, 17))
     assert wrong(checks) == {}
     assert [check.number for check in judge(whole, everything=False)] == list(range(1, 11))
 
@@ -257,7 +258,9 @@ def test_a_disclosure_altered_moved_or_missing_is_named(house: Path) -> None:
         connection.do("DELETE FROM disclosure WHERE idx = ?", (second,))
         connection.do("UPDATE disclosure SET idx = 9999 WHERE idx = ? AND subject = ?", (third, other))
     found = wrong(judge(house))
-    assert set(found) == {12, 13}
+    # Which words it should have, nobody can tell then.
+    assert set(found) == {12, 13, 16}
+    assert "disclosures are missing or do not open" in found[16]
     assert f"Entry {first}: the disclosure of '{ada}' does not open" in found[12]
     assert "for entry 9999, which does not exist" in found[12]
     assert f"Entry {second}: " in found[13]
@@ -360,13 +363,80 @@ def test_rows_that_lag_behind_are_no_fault(house: Path) -> None:
     opened.close()
     checks = judge(house)
     assert wrong(checks) == {}
-    assert "The last 1 entries are not folded in yet." in checks[-1].detail
+    assert "The last 1 entries are not folded in yet." in checks[14].detail
+    assert "The last 1 entries are not taken in yet." in checks[15].detail
+
+
+# The search index.
+
+
+def indexed(house: Path, *harm: str) -> dict[int, str]:
+    """What is wrong after statements past all of the index's own code."""
+    index = SqlSearch(house / "data" / "search.db")
+    for text in harm:
+        index._driver.execute(text)
+    index.close()
+    return wrong(judge(house))
+
+
+TAKEN = (
+    "INSERT INTO term (term, rowid, terms)"
+    " SELECT 'delete', max(doc), 'service:till' FROM term_in WHERE term = 'service:till'"
+)
+PUT = "INSERT INTO term (rowid, terms) VALUES "
+TITLED = "(SELECT min(doc) FROM word_in WHERE term = 'run=night')"
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        ([TAKEN], "clear terms where the entries give"),
+        ([PUT + "(50, 'service:nowhere')"], "clear terms where the entries give"),
+        ([TAKEN, PUT + "(50, 'service:nowhere')"], "as many clear terms as the entries give, but not"),
+        ([TAKEN, PUT + "(1, 'service:till')"], "as many clear terms as the entries give, but not"),
+        ([PUT + "(5000, 'service:till')"], "1 clear terms for entries that were not taken in"),
+        ([PUT + "(-7, 'service:till')"], "1 clear terms for entries that were not taken in"),
+        ([f"DELETE FROM word WHERE rowid = {TITLED}"], "words of sealed texts where the entries give"),
+        (["INSERT INTO word (rowid, words) VALUES (2, 'secret')"], "words of sealed texts where"),
+        (["DELETE FROM known_as WHERE word = 'ada'"], " is missing (table known_as)"),
+        (["INSERT INTO known_as VALUES ('boss', 's_nobody')"], "s_nobody is too much (table known_as)"),
+        (["UPDATE known_as SET word = 'adam' WHERE word = 'ada'"], " is missing (table known_as)"),
+        (["UPDATE taken SET cursor = cursor - 1"], "for entries that were not taken in"),
+        (["UPDATE taken SET cursor = cursor + 9"], "entries, but the log has"),
+        (["UPDATE taken SET cursor = 'x'"], "(table taken)"),
+        (["DELETE FROM taken"], "(table taken)"),
+        (["UPDATE taken SET made_by = substr(made_by, 1, 30)"], "made of another log"),
+    ],
+)
+def test_a_spoilt_search_index_is_found(house: Path, harm: list[str], words: str) -> None:
+    found = indexed(house, *harm)
+    assert list(found) == [16]
+    assert words in found[16]
+    assert "ada" not in found[16]
+
+
+def test_an_index_that_the_next_start_makes_anew_is_no_fault(house: Path) -> None:
+    for by, words in (("'terms:0 ' || substr(made_by, 9)", "another version"), ("''", "broken off")):
+        assert indexed(house, "UPDATE taken SET made_by = " + by, PUT + "(1, 'service:x')") == {}
+        assert words in judge(house)[15].detail
+
+
+def test_the_index_of_an_erased_person_is_what_is_left(house: Path) -> None:
+    opened = RealHouse(house)
+    ada = opened.index.people("ada", 9)[0]
+    opened.erase.erase(ada, "asked by the person")
+    opened.settle()
+    opened.close()
+    assert wrong(judge(house)) == {}
+    found = indexed(house, f"INSERT INTO known_as VALUES ('ada', '{ada}')")
+    assert list(found) == [16]
 
 
 # Files that are no longer what they were. Those of a server: tests/app/test_fsck_postgresql.py.
 DATABASES = [
     pytest.param("trail.db", marks=pytest.mark.sqlite),
     "derived.db",
+    "search.db",
     pytest.param("keys.db", marks=pytest.mark.sqlite),
 ]
 
@@ -393,13 +463,14 @@ def test_a_file_cut_short_never_raises_and_is_found(house: Path, name: str, left
 
 
 @pytest.mark.parametrize(
-    ("name", "number"), [pytest.param("trail.db", 1, marks=pytest.mark.sqlite), ("derived.db", 15)]
+    ("name", "number"),
+    [pytest.param("trail.db", 1, marks=pytest.mark.sqlite), ("derived.db", 15), ("search.db", 16)],
 )
 def test_a_missing_file_is_found(house: Path, name: str, number: int) -> None:
     (house / "data" / name).unlink()
     checks = judge(house)
     assert f"There is no {name}." in wrong(checks)[number]
-    assert [check.number for check in checks] == list(range(1, 16))
+    assert [check.number for check in checks] == list(range(1, 17))
 
 
 # Histories.
@@ -582,7 +653,7 @@ def test_a_process_that_dies_is_said_and_nothing_waits_for_it(
 ) -> None:
     monkeypatch.setattr("deploytrail.app.fsck_walk.look", dies)
     checks = judge(whole, apart=shared)
-    assert [check.number for check in checks] == list(range(1, 16))
+    assert [check.number for check in checks] == list(range(1, 17))
     assert "A process that shared the work ended" in wrong(checks)[2]
     assert not any(check.ok for check in checks if check.number in (3, 4, 9, 10))
 

@@ -19,6 +19,7 @@ What lies beside it, if asked for (`app/fsck_beside`):
 13. Every sealed field can be opened, unless somebody was erased.
 14. Every delivery fits its entries, and what is kept of it opens and is what was committed to.
 15. The derived rows and their cursor are what the entries give, table by table.
+16. The search index is what the entries give, and what may still be disclosed of them (`app/fsck_search`).
 
 The tree is built from the stored leaf hashes, and entries are held against those: so one changed body fails
 3 alone, one changed leaf hash also the tree. Ephemeral tables (sessions, tokens, links) are not looked at.
@@ -73,7 +74,7 @@ def fsck(
     progress: Progress | None = None,
     apart: Apart | None = None,
 ) -> Iterator[Check]:
-    """The checks above, in order; 11 to 15 only with `beside`. In a large house `apart` shares the work.
+    """The checks above, in order; 11 to 16 only with `beside`. In a large house `apart` shares the work.
 
     `log` is entered here. `signed` reads the signer's record anew, before and after the log is looked at, so
     that a house may go on writing meanwhile. `vkey` is the log's verifier key.

@@ -1,6 +1,6 @@
-"""What `fsck` finds out about all that lies beside the log: keys, disclosures, deliveries, derived rows.
+"""What `fsck` finds out about all that lies beside the log: keys, disclosures, deliveries, rows, search.
 
-Checks 11 to 15 of the list in `app/fsck`. Disclosures and deliveries may be erased; what is missing must be
+Checks 11 to 16 of the list in `app/fsck`. Disclosures and deliveries may be erased; what is missing must be
 explained by an erasure that the log knows of. Derived rows must be what the entries give.
 """
 
@@ -14,31 +14,37 @@ from contextlib import AbstractContextManager, ExitStack
 from copy import copy
 from typing import Any, Final
 
+from deploytrail.app import fsck_search
 from deploytrail.app.fsck_opened import Opened, Sealed, open_all
 from deploytrail.app.fsck_rows import Folded, compared, fold_again
+from deploytrail.app.fsck_search import Given, Standing, stored_sums
 from deploytrail.app.fsck_walk import BATCH, Entries
 from deploytrail.app.judging import Unshown, answer, told
 from deploytrail.app.kept import committed, id_mac_of, mac_of, open_kept
 from deploytrail.app.ports import (
     Apart,
+    Chance,
     Inspected,
     InspectedDerived,
     InspectedKeys,
+    InspectedSearch,
     Keyring,
     RawDelivery,
+    SumKey,
 )
 from deploytrail.app.vault import KEY, Vault
 from deploytrail.evidence.check import Check, Faults
 from deploytrail.facts import times
 from deploytrail.facts.entry import Entry, read
 
-KEYS, DISCLOSURES, OPENINGS, DELIVERIES, ROWS = range(11, 16)
+KEYS, DISCLOSURES, OPENINGS, DELIVERIES, ROWS, SEARCH = range(11, 17)
 WORDS: Final[dict[int, str]] = {
     KEYS: "The keyring is whole, every key in it opens, and nobody erased has one.",
     DISCLOSURES: "Every disclosure opens, and equals the commitments of its entry.",
     OPENINGS: "Every sealed field can be opened, unless somebody was erased.",
     DELIVERIES: "Every delivery fits its entries, and what is kept of it is what was committed to.",
     ROWS: "The derived rows are what the entries give.",
+    SEARCH: "The search index is what the entries give, and what may still be disclosed of them.",
 }
 _KEYS: Final = 50_000
 
@@ -52,29 +58,40 @@ class Beside:
         vault: Vault,
         derived: InspectedDerived,
         keys: InspectedKeys,
+        search: InspectedSearch,
+        chance: Chance,
     ) -> None:
         self._keyring, self._vault = keyring, vault
-        self._keys, self._derived = keys, derived
+        self._keys, self._derived, self._search = keys, derived, search
+        self._chance = chance
         self._keys_words = ""
         self._again: Iterator[int | Folded] = iter(())
+        self._sums: Iterator[tuple[str, int, int, int] | str] = iter(())
 
     def enter(self, views: ExitStack) -> None:
-        """Take the view of the keys."""
+        """Take the views of the keys and of the search index, which follows the log."""
         self._keys_words = _entered(views, self._keys)
+        self._standing = Standing(self._search, views, self._chance)
 
     def begin(self, apart: Apart, log: Inspected) -> None:
         """Begin what takes longest, perhaps elsewhere. `log` may have been entered or not."""
         self._again = apart.stream(fold_again, copy(self._derived), copy(log))
+        if self._standing.key is not None:
+            self._sums = apart.stream(stored_sums, copy(self._search), self._standing.key)
 
     def checks(self, entries: Entries) -> Iterator[Check]:
-        """Checks 11 to 15."""
+        """Checks 11 to 16."""
         keys = _Keys(self._keyring, self._keys, entries.erased)
-        sealed = _Sealed(entries, keys)
+        sealed = _Sealed(entries, keys, self._standing.key)
         yield _answer(KEYS, keys.all if not self._keys_words else _unreadable(self._keys_words))
         yield _answer(DISCLOSURES, sealed.disclosures)
         yield _answer(OPENINGS, sealed.openings)
         yield _answer(DELIVERIES, _Deliveries(entries, self._vault, sealed.runs).all)
         yield _answer(ROWS, lambda faults: compared(self._again, entries, faults))
+        yield _answer(SEARCH, lambda faults: self._searched(sealed, entries, faults))
+
+    def _searched(self, sealed: _Sealed, entries: Entries, faults: Faults) -> str:
+        return fsck_search.compared(self._standing, self._sums, sealed.given, entries, sealed.whole(), faults)
 
 
 def _entered(views: ExitStack, view: AbstractContextManager[Any]) -> str:
@@ -149,8 +166,10 @@ class _Keys:
 class _Sealed:
     """Disclosures held against the entries' commitments, in one walk over both."""
 
-    def __init__(self, entries: Entries, keys: _Keys) -> None:
-        self._entries, self._keys = entries, keys
+    def __init__(self, entries: Entries, keys: _Keys, key: SumKey | None) -> None:
+        self._entries, self._keys, self._key = entries, keys, key
+        # What the search index should hold.
+        self.given = None if key is None else Given(key)
         self._wrong, self._missing = Faults(), Faults()
         self._last_erased = max(entries.erased.values(), default=-1)
         self._count = self._fields = 0
@@ -173,6 +192,10 @@ class _Sealed:
         self._walk()
         self._pass_on(self._missing, faults)
         return f"Sealed fields looked at: {self._fields:,}."
+
+    def whole(self) -> bool:
+        """Whether every disclosure that should be there was opened."""
+        return self._failed is None and not self._wrong.count and not self._missing.count
 
     def _pass_on(self, found: Faults, faults: Faults) -> None:
         if self._failed is not None:
@@ -202,10 +225,12 @@ class _Sealed:
                 blobs.setdefault(index, []).append((subject, sealed))
                 if subject not in keys:
                     keys[subject] = self._keys.key(subject)
-            yield Sealed([(index, body) for index, _, body in rows], blobs, keys)
+            yield Sealed([(index, body) for index, _, body in rows], blobs, keys, self._key)
 
     def _take(self, opened: Opened) -> None:
         self._wrong.join(opened.wrong)
+        if self.given is not None and opened.given is not None:
+            self.given.join(opened.given)
         self._count += opened.count
         self._fields += opened.fields
         for index, name in opened.runs:

@@ -8,8 +8,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from deploytrail.app.fsck_search import Given
 from deploytrail.app.judging import told
 from deploytrail.app.packing import MAX_OPENED, unpack
+from deploytrail.app.ports import SumKey
 from deploytrail.app.vault import decrypt
 from deploytrail.errors import Refused
 from deploytrail.evidence.check import Faults
@@ -21,11 +23,15 @@ _Blob = tuple[str, bytes]
 
 
 class Sealed(NamedTuple):
-    """(index, body) of entries, their disclosures, and subjects' keys: words where one was altered."""
+    """(index, body) of entries, their disclosures, and subjects' keys: words where one was altered.
+
+    `key` is that of check 16, None where nobody asks.
+    """
 
     rows: list[tuple[int, Any]]
     blobs: Mapping[int, list[_Blob]]
     keys: Mapping[str, bytes | str | None]
+    key: SumKey | None = None
 
 
 class Opened:
@@ -33,7 +39,8 @@ class Opened:
 
     `runs` says at which entry another delivery begins, or none (the first entry always counts as another);
     `keyless` are disclosures (entry, subject) that nobody can open; `closed` sealed fields without an
-    opening: entry, path, whose disclosure should open it, and whether that one is there.
+    opening: entry, path, whose disclosure should open it, and whether that one is there; `given` is what the
+    search index should hold of them.
     """
 
     def __init__(self, sealed: Sealed) -> None:
@@ -43,10 +50,11 @@ class Opened:
         self.runs: list[tuple[int, str | None]] = []
         self.keyless: list[tuple[int, str]] = []
         self.closed: list[tuple[int, str, str | None, bool]] = []
+        self.given = None if sealed.key is None else Given(sealed.key)
 
 
 def open_all(sealed: Sealed) -> Opened:
-    """The part's share of check 12 and 13."""
+    """The part's share of check 12, 13 and 16."""
     opened, run = Opened(sealed), _NEVER
     for index, body in sealed.rows:
         try:
@@ -57,7 +65,9 @@ def open_all(sealed: Sealed) -> Opened:
         if here.delivery != run:
             run = here.delivery
             opened.runs.append((index, here.delivery))
-        _one(opened, index, here, sealed.blobs.get(index, []), sealed.keys)
+        values = _one(opened, index, here, sealed.blobs.get(index, []), sealed.keys)
+        if opened.given is not None:
+            opened.given.add(index, body, values)
     return opened
 
 
@@ -83,12 +93,19 @@ class _Fields:
 
 def _one(
     found: Opened, index: int, here: _Fields, blobs: list[_Blob], keys: Mapping[str, bytes | str | None]
-) -> None:
+) -> dict[str, dict[str, Any]]:
+    """Values by path, by subject."""
     opened: set[str] = set()
+    values: dict[str, dict[str, Any]] = {}
     for subject, blob in blobs:
         found.count += 1
         try:
-            opened |= _open(found, index, here, subject, blob, keys[subject])
+            said = _open(found, index, here, subject, blob, keys[subject])
+            if said is None:
+                opened |= here.of(subject)
+            else:
+                values[subject] = said
+                opened |= said.keys()
         except Exception as error:
             found.wrong.add(f"Entry {index}: the disclosure of {subject!r} does not open: {told(error)}")
             # It is there, if only damaged: what it should open is not missing besides.
@@ -98,16 +115,18 @@ def _one(
     for path in here.sealed.keys() - opened:
         owner = here.owners.get(path)
         found.closed.append((index, path, owner, owner in there))
+    return values
 
 
 def _open(
     found: Opened, index: int, here: _Fields, subject: str, blob: bytes, key: bytes | str | None
-) -> set[str]:
+) -> dict[str, Any] | None:
+    """Values by path; None where nobody has the key."""
     if isinstance(key, str):
         raise Refused("untrue", key)
     if key is None:
         found.keyless.append((index, subject))
-        return here.of(subject)
+        return None
     opened = from_bytes(unpack(decrypt(key, blob, subject), MAX_OPENED))
     if not here.names(subject):
         found.wrong.add(f"Entry {index} has a disclosure of {subject}, whom it does not name.")
@@ -122,4 +141,4 @@ def _open(
         else:
             continue
         found.wrong.add(f"Entry {index}: {path} in the disclosure of {subject} {wrong}.")
-    return set(opened)
+    return {path: value for path, (_, value) in opened.items()}

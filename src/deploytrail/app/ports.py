@@ -465,6 +465,42 @@ class InspectedDerived(Protocol):
         """An empty derivation in a place of its own, gone afterwards, and a view of it once filled."""
 
 
+class SumKey(NamedTuple):
+    """By what postings of entries with index < before are summed; drawn anew for each look."""
+
+    before: int
+    modulus: int
+    square: int
+    straight: int
+
+
+class InspectedSearch(Protocol):
+    """One unmoving view of the search index, as `Inspected`."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def damage(self) -> list[str]:
+        """What the database itself finds wrong with its file."""
+
+    def ours(self) -> bool:
+        """Whether it was made for these tables; what was not is never asked, but made anew."""
+
+    def taken_rows(self) -> list[tuple[Any, ...]]:
+        """(id, cursor, made_by) of every row that says how many entries were taken in."""
+
+    def name_rows(self) -> Iterator[tuple[Any, ...]]:
+        """(word, subject) of every word of a name."""
+
+    def posting_rows(self, table: str, key: SumKey, prime: int, after: int) -> Iterator[tuple[Any, ...]]:
+        """Of every term or word ("term", "word"): itself, how many entries below key.before have it, the sum
+        of what each of them counts, and how many entries from `after` on, or below 0, have it.
+
+        Entry i counts ((i * square mod prime)^2 + i * straight mod prime) mod prime.
+        """
+
+
 # For `fsck`: more than one core.
 
 Given = TypeVar("Given")

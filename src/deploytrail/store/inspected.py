@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from deploytrail.app.packing import unpack
+from deploytrail.app.ports import SumKey
 from deploytrail.errors import Refused
 from deploytrail.projections.tables import Table
+from deploytrail.store import search_sql
 from deploytrail.store.derived_rows import columns_of
 from deploytrail.store.derived_sql import SqlDerived, ddl, every_row
 from deploytrail.store.made_again import shape
@@ -147,6 +149,34 @@ class InspectedRows(_View):
                 yield derived, InspectedRows(path, self._made_of)
             finally:
                 derived.close()
+
+
+class InspectedIndex(_View):
+    """Implements ports.InspectedSearch on the file of a SqlSearch."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+
+    def ours(self) -> bool:
+        # As for the rows.
+        return self._all("PRAGMA user_version")[0][0] in (0, shape(search_sql.ddl()))
+
+    def taken_rows(self) -> list[tuple[Any, ...]]:
+        return self._all("SELECT id, cursor, made_by FROM taken ORDER BY id LIMIT 10")
+
+    def name_rows(self) -> Iterator[tuple[Any, ...]]:
+        return self._each("SELECT word, subject FROM known_as")
+
+    def posting_rows(self, table: str, key: SumKey, prime: int, after: int) -> Iterator[tuple[Any, ...]]:
+        step = f"(doc * {key.square} % {prime})"
+        counts = f"({step} * {step} + doc * {key.straight} % {prime}) % {prime}"
+        # Terms come in order, so that nothing is sorted or kept.
+        return self._each(
+            f"SELECT term, count(*) FILTER (WHERE doc >= 0 AND doc < ?1),"
+            f" sum({counts}) FILTER (WHERE doc >= 0 AND doc < ?1),"
+            f" count(*) FILTER (WHERE doc < 0 OR doc >= ?2) FROM {table}_in GROUP BY term",
+            (key.before, after),
+        )
 
 
 class _Again(SqlDerived):

@@ -165,19 +165,7 @@ class SqlSearch(MadeAgain):
         self._driver.execute(f"PRAGMA cache_size=-{_CACHE}")
 
     def _ddl(self) -> list[str]:
-        kept = "content='', contentless_delete=1, " if version() >= _DELETES_WITHOUT_COPY else ""
-        found = [_text(CreateTable(table, if_not_exists=True)) for table in (_name, _taken)]
-        found += [_text(CreateIndex(index, if_not_exists=True)) for index in _name.indexes]
-        return [
-            *found,
-            "CREATE VIRTUAL TABLE IF NOT EXISTS term USING fts5(terms, content='', columnsize=0, "
-            f'detail=none, tokenize="{_TOKENS}")',
-            f"CREATE VIRTUAL TABLE IF NOT EXISTS word USING fts5(words, {kept}"
-            f'detail=none, tokenize="{_TOKENS}")',
-            # Views of what stands in them, one line for each term and entry.
-            "CREATE VIRTUAL TABLE IF NOT EXISTS term_in USING fts5vocab(term, instance)",
-            "CREATE VIRTUAL TABLE IF NOT EXISTS word_in USING fts5vocab(word, instance)",
-        ]
+        return ddl()
 
     def _begin_rows(self) -> list[str]:
         return [
@@ -226,6 +214,22 @@ class SqlSearch(MadeAgain):
                     "busy", "The search index is being read; deleted bytes are still there. Try again."
                 )
             sleep(0.05)
+
+
+def ddl() -> list[str]:
+    """The statements that make the tables, each harmless when they are there."""
+    kept = "content='', contentless_delete=1, " if version() >= _DELETES_WITHOUT_COPY else ""
+    found = [_text(CreateTable(table, if_not_exists=True)) for table in (_name, _taken)]
+    found += [_text(CreateIndex(index, if_not_exists=True)) for index in _name.indexes]
+    return [
+        *found,
+        "CREATE VIRTUAL TABLE IF NOT EXISTS term USING fts5(terms, content='', columnsize=0, "
+        f'detail=none, tokenize="{_TOKENS}")',
+        f'CREATE VIRTUAL TABLE IF NOT EXISTS word USING fts5(words, {kept}detail=none, tokenize="{_TOKENS}")',
+        # Views of what stands in them, one line for each term and entry.
+        "CREATE VIRTUAL TABLE IF NOT EXISTS term_in USING fts5vocab(term, instance)",
+        "CREATE VIRTUAL TABLE IF NOT EXISTS word_in USING fts5vocab(word, instance)",
+    ]
 
 
 # Of entries that follow one another, those with something to find them by.
