@@ -16,6 +16,7 @@ from typing import Any, Final
 from deploytrail.app.fsck_walk import Entries
 from deploytrail.app.judging import Unshown, told
 from deploytrail.app.ports import Chance, InspectedSearch, SumKey
+from deploytrail.errors import Refused
 from deploytrail.evidence.check import Faults
 from deploytrail.facts.entry import read
 from deploytrail.facts.sealing import NOBODY
@@ -85,6 +86,12 @@ class Standing:
         try:
             views.enter_context(index)
             self._read(index)
+        except Refused as refusal:
+            if refusal.code == "not-found":
+                # As in a house from before there was search.
+                self.why = "There is none yet: the next start makes it."
+            else:
+                self.file.add(refusal.words)
         except Exception as error:
             self.file.add(told(error))
 
