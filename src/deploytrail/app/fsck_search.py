@@ -96,7 +96,7 @@ class Standing:
             self.file.add(told(error))
 
     def _read(self, index: InspectedSearch) -> None:
-        for words in index.damage():
+        for words in index.damage() or []:
             self.file.add(f"{words}.")
         if self.file.count:
             return

@@ -481,8 +481,8 @@ class InspectedSearch(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def damage(self) -> list[str]:
-        """What the database itself finds wrong with its file."""
+    def damage(self) -> list[str] | None:
+        """What the database itself finds wrong with its file; None if it has no means to look."""
 
     def ours(self) -> bool:
         """Whether it was made for these tables; what was not is never asked, but made anew."""
