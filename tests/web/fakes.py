@@ -259,6 +259,7 @@ class Ask:
 
     def __init__(self, log: MemoryLog, recorder: Recorder) -> None:
         self._log, self._recorder = log, recorder
+        self.can_find: int | None = None
         self.rows: list[TrailRow] = []
         self.deployments: dict[str, DeploymentView] = {}
         self.places: list[EnvironmentView] = []
@@ -409,6 +410,10 @@ class Ask:
             raise Refused("unavailable", f"Entry {index} is not signed yet. Ask again in a second.")
         proof = inclusion_proof(index, signed.size, self._log.tile)
         return Proof(index, tuple(proof), signed.note).encode()
+
+    def searched(self) -> int:
+        """How many entries can be found: all, or what tests put here."""
+        return self.projected() if self.can_find is None else self.can_find
 
     def projected(self) -> int:
         """How many entries the views know of."""

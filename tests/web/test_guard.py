@@ -188,6 +188,27 @@ def test_waiting_for_an_entry_ends(house: FakeHouse, enter: Enter, monkeypatch: 
     assert "the newest they know is 47" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("path", ["/search", "/api/v1/search"])
+def test_a_search_waits_for_its_own_index_too(
+    house: FakeHouse, enter: Enter, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("deploytrail.web.guard.PATIENCE", 0.05)
+    client = enter("viewer")
+    house.ask.can_find = 40
+    assert client.get(f"{path}?q=till&at_least=39").status_code == 200
+    answer = client.get(f"{path}?q=till&at_least=40")
+    assert answer.status_code == 503
+    assert "the newest they know is 39" in answer.text
+    # Whoever asks for something else need not wait.
+    assert client.get("/api/v1/environments?at_least=40").status_code == 200
+    assert client.get("/api/v1/search?q=till").headers["Deploytrail-Index"] == "39"
+
+    looks = iter((40, 40, 41))
+    monkeypatch.setattr("deploytrail.web.guard.PATIENCE", 10.0)
+    monkeypatch.setattr(house.ask, "searched", lambda: next(looks))
+    assert client.get(f"{path}?q=till&at_least=40").status_code == 200
+
+
 def test_an_entry_that_there_is_not_is_not_waited_for(enter: Enter) -> None:
     answer = enter("viewer").get("/api/v1/environments?at_least=60")
     assert answer.status_code == 404

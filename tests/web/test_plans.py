@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 import pytest
 from starlette.testclient import TestClient
 
+from deploytrail.app import keyset
 from deploytrail.app.access import Session
 from deploytrail.app.follow import TABLES
 from deploytrail.app.saved import Saved
@@ -34,7 +35,8 @@ from tests.web.fakes import Session as FakeSession
 # What is there once and never again, whatever the house holds.
 ONE_ROW: Final = ("head", "derivation", "following", "taken")
 # Doors that are no pages: for machines, of the log, of health; those of forms answer with a redirection.
-_OTHERS: Final = re.compile(r"/(api|hooks|log/|static|healthz|readyz|metrics)")
+# Search is looked at for machines too, who go on by a cursor of their own.
+_OTHERS: Final = re.compile(r"/(api(?!/v1/search$)|hooks|log/|static|healthz|readyz|metrics)")
 # How each page is opened: plain, further on, and filtered. A page that is missing here fails the test.
 ADDRESSES: Final[dict[str, tuple[str, ...]]] = {
     "/": (
@@ -69,6 +71,11 @@ ADDRESSES: Final[dict[str, tuple[str, ...]]] = {
         "/search?q=e08b7d&below=100",
         "/search?q=round+tax+by:ada",
         "/search?q=service:checkout+outcome:failed",
+    ),
+    "/api/v1/search": (
+        "/api/v1/search?q=checkout&at_least=3",
+        "/api/v1/search?q=round+tax+by:ada&limit=2",
+        "/api/v1/search?q=checkout&limit=3&cursor={search_cursor}",
     ),
     "/attention": ("/attention", "/attention?below=5"),
     "/entries/{index}": ("/entries/3",),
@@ -114,6 +121,7 @@ class Plans:
             "deployment_cursor": page.deployments.next or "",
             "service_cursor": lists.services(None, 1).next or "",
             "change_cursor": lists.changes(None, None, None, 2).next or "",
+            "search_cursor": keyset.written(self.small.ask.search("checkout", None, 3).older),
             "person_cursor": lists.people(None, None, 1).next or "",
         }
         assert all(self.words.values())
@@ -179,6 +187,7 @@ def _fill(house: SmallHouse) -> None:
         )
     house.publish()
     house.follow()
+    house.searching.catch_up()
 
 
 @pytest.fixture(scope="module")

@@ -80,7 +80,7 @@ class Ask:
         refused: Callable[[], int] = lambda: 0,
         whom: Whom = lambda word: (),
     ) -> None:
-        self._log, self._derived, self._disclose = log, derived, disclose
+        self._log, self._derived, self._index, self._disclose = log, derived, index, disclose
         self._sealer, self._clock, self._origin = sealer, clock, origin
         self._followers, self._refused = followers, refused
         self._tiles = TileReader(log)
@@ -220,3 +220,7 @@ class Ask:
     def projected(self) -> int:
         """How many entries the pages know of."""
         return self._derived.cursor()
+
+    def searched(self) -> int:
+        """How many entries can be found."""
+        return self._index.cursor()

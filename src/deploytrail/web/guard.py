@@ -7,6 +7,7 @@ must come from our own pages.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 from base64 import b64decode
@@ -41,6 +42,10 @@ _FORM: Final = 64 * 1024
 PATIENCE: Final = 10.0
 # Seconds after which the page that follows a form comes even if it cannot show yet what the form did.
 _GLANCE: Final = 3.0
+# What answers from the search index, which follows the log from a cursor of its own.
+_SEARCHING: Final = frozenset({"/search", "/api/v1/search"})
+# Seconds between two looks at that cursor, for those who wait.
+_LOOK: Final = 0.05
 
 # Nothing from elsewhere, nothing inline, no frame around us. Images there are none.
 POLICY: Final = (
@@ -242,7 +247,8 @@ def _guarded(
         if caller.known and action not in ("open", "tell"):
             sort, sender = teller(caller)
             web.house.limits.demand("requests" if sort == "token" else "pages", sender, 1)
-        if request.method in _SAFE and request.url.path.startswith("/api/"):
+        path = request.url.path
+        if request.method in _SAFE and (path.startswith("/api/") or path in _SEARCHING):
             web.known = request.state.known = await _as_of(request, web.house)
         if about is not None:
             request.state.asked = described.asked(request.query_params, about)
@@ -265,13 +271,14 @@ async def _as_of(request: Request, house: House) -> int:
     """The newest entry that an answer can know of; with ?at_least=INDEX, once it is at least that one."""
     asked = request.query_params.get("at_least")
     least = -1 if asked is None else numbers.index(asked, "at_least")
-    newest = await projected(house, least, 0.0)
+    reached = searched if request.url.path in _SEARCHING else projected
+    newest = await reached(house, least, 0.0)
     if newest >= least:
         return newest
     head = await run_in_threadpool(house.log.head)
     if least >= head.size:
         raise Refused("not-found", f"The log has no entry {least} yet; its newest is {head.size - 1}.")
-    newest = await projected(house, least, PATIENCE)
+    newest = await reached(house, least, PATIENCE)
     if newest < least:
         raise Refused(
             "unavailable",
@@ -287,6 +294,16 @@ async def projected(house: House, index: int, patience: float) -> int:
     if size <= index:
         size = await house.watch.wait(index, patience)
     return size - 1
+
+
+async def searched(house: House, index: int, patience: float) -> int:
+    """As `projected`, of what search knows too: a search finds by its own index and shows what pages know."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + patience
+    newest = await projected(house, index, patience)
+    while (size := await run_in_threadpool(house.ask.searched)) <= index and loop.time() < deadline:
+        await asyncio.sleep(_LOOK)
+    return min(newest, size - 1)
 
 
 async def _fields(request: Request) -> dict[str, str]:
