@@ -186,6 +186,19 @@ def test_indexes_are_looked_at_where_amcheck_is_installed(house: Make) -> None:
     assert "Nothing found." in done.out.splitlines()[0]
 
 
+# What is known of its disk.
+
+
+def test_the_house_tells_its_size_and_that_a_server_does_not_tell_what_is_free(house: Make) -> None:
+    here = house().start()
+    disk = here.ask("GET", "/api/v1/status", token=here.token("viewer")).json()["disk"]
+    assert disk["parts"]["trail"] > 0
+    assert disk["parts"]["keys"] > 0
+    assert disk.get("free") is None
+    page = here.ask("GET", "/status", None, {"cookie": here.sign_in(), "accept": "text/html"}).text
+    assert "not known here: a database server does not tell; watch its disk" in page
+
+
 # A server that goes and comes.
 
 

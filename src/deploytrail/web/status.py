@@ -84,7 +84,7 @@ def forecast(disk: DiskView) -> str:
     if disk.grown <= 0:
         return f"It has not grown in the last {words.duration(disk.over_ms)}."
     if disk.full_in_ms is None:
-        return "Not known: how much is free cannot be asked here."
+        return "Not known: how much is free cannot be asked here. Watch that disk itself, or set quota-bytes."
     if disk.full_in_ms > _FAR_DAYS * words.DAY:
         return "At the present rate it lasts for more than ten years."
     if disk.full_in_ms < words.DAY:
