@@ -415,6 +415,15 @@ def test_a_spoilt_search_index_is_found(house: Path, harm: list[str], words: str
     assert "ada" not in found[16]
 
 
+def test_what_is_no_entry_at_all_hinders_no_other_check(house: Path) -> None:
+    with raw(house, "trail.db") as connection:
+        connection.do("UPDATE entry SET body = ? WHERE idx = 41", (b'{"data":{},"kind":7}',))
+    found = wrong(judge(house))
+    assert "Entry 41" in found[4]
+    assert "Not looked at" in found[16]
+    assert found[12] == "Not shown for the entries that are missing or cannot be read."
+
+
 def test_an_index_that_the_next_start_makes_anew_is_no_fault(house: Path) -> None:
     for by, words in (("'terms:0 ' || substr(made_by, 9)", "another version"), ("''", "broken off")):
         assert indexed(house, "UPDATE taken SET made_by = " + by, PUT + "(1, 'service:x')") == {}

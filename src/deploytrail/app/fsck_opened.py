@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -67,7 +68,9 @@ def open_all(sealed: Sealed) -> Opened:
             opened.runs.append((index, here.delivery))
         values = _one(opened, index, here, sealed.blobs.get(index, []), sealed.keys)
         if opened.given is not None:
-            opened.given.add(index, body, values)
+            # What is no entry at all, check 4 names.
+            with suppress(Refused):
+                opened.given.add(index, body, values)
     return opened
 
 
