@@ -84,7 +84,7 @@ def test_a_rebuild_gives_the_same_rows(tmp_path: Path) -> None:
 class Stumbling:
     """A projection that cannot take one entry."""
 
-    name, version, tables = "stumbling", 1, ()
+    name, version, tables, kinds = "stumbling", 1, (), None
 
     def __init__(self, at: int) -> None:
         self.at = at

@@ -34,7 +34,9 @@ class Tool(msgspec.Struct, frozen=True):
 
 TOOLS = Table("tool", Tool, ("name", "number"), (("maker", "weight"), ("weight",)))
 PINS = Table("pin", Tool, ("number",))
-MADE = (TOOLS, PINS)
+# The same rows, with texts that are said again and again.
+KITS = Table("kit", Tool, ("number",), (("name", "number"), ("maker", "weight")), words=("name", "maker"))
+MADE = (TOOLS, PINS, KITS)
 
 Make = Callable[[], Derived]
 
@@ -164,6 +166,27 @@ def test_pages_by_the_start_of_a_text(derived: Derived) -> None:
     assert [row.name for row in derived.page(TOOLS, order="name", prefix=("name", "a%"))] == ["a%"]
 
 
+def test_words_come_back_and_are_asked_for_by_their_text(derived: Derived) -> None:
+    rows = [Tool("saw", n, n, maker=maker) for n, maker in enumerate(["ada", None, "ben", "ada", "é\x00"])]
+    for row in rows:
+        work = derived.begin()
+        work.put(KITS, row)
+        derived.commit(work, row.number)
+    assert [derived.get(KITS, n) for n in range(5)] == rows
+    assert numbers(derived.page(KITS, where={"name": "saw"}, order="number", limit=3)) == [4, 3, 2]
+    assert numbers(derived.page(KITS, where={"maker": "ada"}, order="weight")) == [3, 0]
+    assert numbers(derived.page(KITS, where={"maker": "é\x00"}, order="weight")) == [4]
+    assert derived.page(KITS, where={"maker": "cleo"}, order="weight") == []
+    assert derived.page(KITS, where={"name": ""}, order="number") == []
+    assert derived.begin().get(KITS, 3) == rows[3]
+
+
+def test_words_have_no_order() -> None:
+    for key, index in ((("name",), ("maker", "weight")), (("number",), ("weight", "name"))):
+        with pytest.raises(ValueError, match="words have no order"):
+            Table("kit", Tool, key, (index,), words=("name",))
+
+
 @pytest.mark.parametrize(
     ("where", "order", "prefix"),
     [
@@ -194,7 +217,7 @@ def test_equal_rows_have_equal_digests_however_they_came(make: Make) -> None:
     work.drop(TOOLS, "gone", 1)
     other.commit(work, 9)
     assert one.digest() == other.digest()
-    assert set(one.digest()) == {"tool", "pin"}
+    assert set(one.digest()) == {"tool", "pin", "kit"}
 
 
 def test_digests_do_not_depend_on_the_store(tmp_path: Path) -> None:
@@ -321,6 +344,27 @@ def test_rows_outlast_a_restart(tmp_path: Path) -> None:
     one.close()
     two = reopened(path)
     assert (two.cursor(), two.get(TOOLS, "saw", 1)) == (5, FULL)
+    two.close()
+
+
+def test_a_word_whose_row_was_not_kept_is_told_again(tmp_path: Path) -> None:
+    one = reopened(tmp_path / "derived.db")
+    work = one.begin()
+    work.put(KITS, Tool("saw", 1, maker="ada"))
+    work.put(KITS, Tool("axe", 2**63, maker="ben"))
+    with pytest.raises(OverflowError):
+        one.commit(work, 1)
+    assert one.get(KITS, 1) is None
+    work = one.begin()
+    work.put(KITS, Tool("axe", 1, maker="ben"))
+    work.put(KITS, Tool("saw", 2, maker="ada"))
+    one.commit(work, 2)
+    found = [(row.name, row.maker) for row in one.page(KITS, where={"maker": "ada"}, order="weight")]
+    one.close()
+    assert found == []
+    two = reopened(tmp_path / "derived.db")
+    rows = [two.get(KITS, number) for number in (1, 2)]
+    assert [(row.name, row.maker) for row in rows if row] == [("axe", "ben"), ("saw", "ada")]
     two.close()
 
 

@@ -16,8 +16,9 @@ from deploytrail.facts.entry import Entry
 from deploytrail.facts.sealing import sealed_paths
 from deploytrail.projections.deployment_rows import JOINED
 from deploytrail.projections.environments import PLACES, WINDOW
-from deploytrail.projections.registry import TABLES, fold_all
+from deploytrail.projections.registry import PROJECTIONS, TABLES, fold_all
 from deploytrail.store.derived_memory import MemoryDerived
+from deploytrail.store.derived_rows import Codec
 from deploytrail.store.derived_sql import SqlDerived
 from tests.projections.strategies import hostile, plausible
 from tests.projections.telling import Telling
@@ -57,6 +58,30 @@ def test_stores_agree(entries: list[Entry], sizes: list[int]) -> None:
         fold(entries, sizes[::-1], stored)
         assert stored.digest() == memory.digest()
         stored.close()
+
+
+@LAW
+@given(plausible | st.lists(hostile(), max_size=12))
+def test_rows_come_back_from_how_they_are_kept(entries: list[Entry]) -> None:
+    rows = MemoryDerived(TABLES).begin()
+    for index, entry in enumerate(entries):
+        fold_all(index, entry, rows)
+    for table in TABLES:
+        codec = Codec(table)
+        for row in rows.written(table)[0]:
+            assert codec.row(codec.values(row)) == row
+
+
+@LAW
+@given(plausible | st.lists(hostile(), max_size=12))
+def test_a_projection_makes_nothing_of_kinds_that_it_does_not_name(entries: list[Entry]) -> None:
+    rows, every = MemoryDerived(TABLES).begin(), MemoryDerived(TABLES).begin()
+    for index, entry in enumerate(entries):
+        fold_all(index, entry, rows)
+        for projection in PROJECTIONS:
+            projection.fold(index, entry, every)
+    for table in TABLES:
+        assert rows.written(table) == every.written(table)
 
 
 @LAW

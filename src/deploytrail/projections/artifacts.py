@@ -32,6 +32,7 @@ class Artifacts:
     """The projection of artifacts."""
 
     name = "artifacts"
+    kinds: frozenset[str] | None = frozenset({"artifact.published"})
     version = 1
     tables: tuple[Table[Any], ...] = (ARTIFACTS,)
 

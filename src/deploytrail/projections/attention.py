@@ -38,6 +38,7 @@ class Attention:
     """The projection of what needs attention."""
 
     name = "attention"
+    kinds: frozenset[str] | None = None
     version = 2
     tables: tuple[Table[Any], ...] = (SET_ASIDE, _ASIDE)
 

@@ -63,6 +63,7 @@ class Changes:
     """The projection of changes."""
 
     name = "changes"
+    kinds: frozenset[str] | None = None
     version = 1
     tables: tuple[Table[Any], ...] = (CHANGES,)
 

@@ -56,6 +56,7 @@ class Checks:
     """The projection of checks."""
 
     name = "checks"
+    kinds: frozenset[str] | None = frozenset(_FAMILIES)
     version = 2
     tables: tuple[Table[Any], ...] = (CHECKS,)
 

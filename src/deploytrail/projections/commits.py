@@ -90,6 +90,7 @@ class Commits:
     """The projection of commits."""
 
     name = "commits"
+    kinds: frozenset[str] | None = None
     version = 1
     tables: tuple[Table[Any], ...] = (COMMITS, ARRIVALS, HEARD)
 

@@ -29,7 +29,7 @@ _STATUSES: Final = frozenset({"succeeded", "failed", "cancelled", "running", "wa
 _WORST: Final = ("failed", "cancelled")
 
 
-class Report(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Report(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """What one source told about one deployment, by the name it gave; `first` and `last` are entries.
 
     `finished` is the entry that ended it, `url` the one that holds the newest sealed URL. Times are UTC
@@ -62,7 +62,7 @@ class Report(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     url: int | None = None
 
 
-class Deployment(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Deployment(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """One attempt, from all its reports. `key` is the first entry of the report that founded it.
 
     `position` and `index` order successes: when it ended (else its last news), and the entry that says so.
@@ -103,21 +103,21 @@ class Deployment(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tru
         return self.position, self.index
 
 
-class Joined(msgspec.Struct, frozen=True, array_like=True):
+class Joined(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A report, by its first entry, that is part of a deployment with another key."""
 
     report: int
     deployment: int
 
 
-class Successor(msgspec.Struct, frozen=True, array_like=True):
+class Successor(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The success that took the place of a deployment."""
 
     deployment: int
     following: int
 
 
-class Step(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Step(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """One more entry of a report's timeline, after the first."""
 
     report: int
@@ -163,7 +163,7 @@ class KeptReport(msgspec.Struct, frozen=True, array_like=True, gc=False):
     because: str
 
 
-class KeptDeployment(msgspec.Struct, frozen=True, array_like=True):
+class KeptDeployment(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A deployment: `type` is None where it is the told one."""
 
     key: int
@@ -177,6 +177,7 @@ class KeptDeployment(msgspec.Struct, frozen=True, array_like=True):
 
 
 def _narrow(row: Deployment) -> KeptDeployment:
+    reports: list[Any] = [_narrow_report(report) for report in row.reports]
     return KeptDeployment(
         row.key,
         row.service,
@@ -185,7 +186,7 @@ def _narrow(row: Deployment) -> KeptDeployment:
         row.index,
         None if row.type == row.told_type else row.type,
         row.replaced,
-        [_narrow_report(report) for report in row.reports],
+        reports,
     )
 
 
@@ -194,7 +195,8 @@ def _wide(kept: KeptDeployment) -> Deployment:
     return msgspec.structs.replace(row, type=kept.type or row.told_type or row.type, replaced=kept.replaced)
 
 
-def _narrow_report(report: Report) -> KeptReport:
+def _narrow_report(report: Report) -> tuple[Any, ...]:
+    """The values of a KeptReport, in order."""
     first, at = report.first, report.first_at
     commits: list[tuple[str | bool | None, Any]] = []
     before: str | None = report.repository
@@ -202,7 +204,7 @@ def _narrow_report(report: Report) -> KeptReport:
         commits.append((True if where == before else where, _bytes(name)))
         before = where
     artifact = report.artifact
-    return KeptReport(
+    return (
         report.source,
         report.name,
         first,

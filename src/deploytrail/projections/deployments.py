@@ -5,7 +5,7 @@ Each report keeps its own state inside its deployment's row, so that joining and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -29,7 +29,7 @@ from deploytrail.projections.deployment_rows import (
 )
 from deploytrail.projections.environments import settle
 from deploytrail.projections.join import distance, join
-from deploytrail.projections.known import KNOWN, by_commit, by_digest, by_name, by_version, known_key
+from deploytrail.projections.known import KNOWN, Known, by_commit, by_digest, by_name, by_version, known_key
 from deploytrail.projections.reading import items, moment, sha, text, whole
 from deploytrail.projections.tables import Rows, Table
 
@@ -43,6 +43,7 @@ class Deployments:
     """The projection of deployments."""
 
     name = "deployments"
+    kinds: frozenset[str] | None = _KINDS | _JOBS | {"reports.separated"}
     version = 3
     tables: tuple[Table[Any], ...] = (DEPLOYMENTS, KNOWN, JOINED, SUCCESSORS, STEPS)
 
@@ -86,7 +87,7 @@ def _keys(entry: Entry, rows: Rows) -> list[int]:
     return [known_key(service, what) for what in whats]
 
 
-def _own(told: list[int], source: str, name: str, rows: Rows) -> tuple[Deployment, Report] | None:
+def _own(told: tuple[int, ...], source: str, name: str, rows: Rows) -> tuple[Deployment, Report] | None:
     """The report of a source under this name, among those that were told, and its deployment."""
     for first in told:
         row = deployment_of(first, rows)
@@ -105,28 +106,31 @@ def _report(index: int, entry: Entry, rows: Rows) -> None:
     at = moment(entry)
     key = known_key(service, by_name(environment, name))
     spots = rows.get(KNOWN, key)
-    told = spots.of(environment) if spots else []
+    told = spots.of(environment) if spots else ()
     own = _own(told, entry.source, name, rows) if told else None
     if own is None:
         before, old = None, None
         new = extended(begun(index, entry, name, at), index, entry, at)
-        known.add(index, environment, [key], rows)
+        rows.put(KNOWN, spots.and_(index, environment) if spots else Known.begun(key, index, environment))
     else:
         before, old = own
         new = extended(old, index, entry, at)
         rows.put(STEPS, Step(new.first, index))
         # A declaration since then may have moved it.
         service, environment = before.service, before.environment
-    keys, version = known.joining(new, service), known.versions(new, service)
-    gained = keys
-    if old is not None:
+    spoken = known.looked_up(known.joining(new, service), rows)
+    versions = known.versions(new, service)
+    if old is None:
+        gained = spoken
+    else:
         told_before = known.joining(old, service)
-        gained = [key for key in keys if key not in told_before]
-        version = version if new.version != old.version else []
+        gained = {key: spot for key, spot in spoken.items() if key not in told_before}
+        versions = versions if new.version != old.version else []
     found = None
     if before is None or (gained and len(before.reports) == 1):
-        found = _home_for(new, service, environment, told, keys, rows)
-    known.add(new.first, environment, [*gained, *version], rows)
+        found = _home_for(new, service, environment, {*told, *_alike(spoken.values(), environment)}, rows)
+    known.add(new.first, environment, gained, rows)
+    known.add(new.first, environment, known.looked_up(versions, rows), rows)
     if found is not None and found[0].key != (before.key if before else None):
         _join(before, new, *found, rows)
         return
@@ -134,15 +138,19 @@ def _report(index: int, entry: Entry, rows: Rows) -> None:
     settle(before, summed(before.key if before else new.first, service, environment, others), rows)
 
 
+def _alike(spoken: Iterable[Known | None], environment: str) -> Iterator[int]:
+    """The reports in an environment that said one of these things."""
+    for spot in spoken:
+        if spot is not None:
+            yield from spot.of(environment)
+
+
 def _home_for(
-    report: Report, service: str, environment: str, told: list[int], keys: list[int], rows: Rows
+    report: Report, service: str, environment: str, looked: set[int], rows: Rows
 ) -> tuple[Deployment, str] | None:
-    """The deployment that a report is about, and why: of several the nearest in time, then the oldest."""
-    looked = set(told)
-    for key in keys:
-        spots = rows.get(KNOWN, key)
-        if spots is not None:
-            looked.update(spots.of(environment))
+    """The deployment among those of some reports that a report is about, and why: of several the nearest in
+    time, then the oldest.
+    """
     looked.discard(report.first)
     if not looked:
         return None

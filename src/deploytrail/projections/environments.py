@@ -37,7 +37,7 @@ MEMBERS: Final = 500
 EVERYWHERE: Final = ""
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Place(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """A service in an environment: what runs there, the newest attempt, and the last successes in order.
 
     `ran` is (ended at, entry, deployment), oldest first. `since` is when the current one ended, in UTC ms.
@@ -64,7 +64,7 @@ class Place(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     ran: list[tuple[int, int, int]] = []
 
 
-class Members(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Members(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """The services that were ever seen in an environment."""
 
     environment: str
@@ -100,6 +100,7 @@ class Environments:
     """The projection of places: removals, and the late declarations that bring two names together."""
 
     name = "environments"
+    kinds: frozenset[str] | None = frozenset({"service.removed", "service.declared", "environment.declared"})
     version = 3
     tables: tuple[Table[Any], ...] = (PLACES, MEMBER_LISTS)
 

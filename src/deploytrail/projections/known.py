@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -21,34 +21,44 @@ NEWEST: Final = 12
 ENVIRONMENTS: Final = 63
 
 
-class Known(msgspec.Struct, frozen=True, array_like=True):
+class Known(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Which reports of a service said one name of a deployment, digest, commit or version; `key` as
     `known_key` has it.
 
-    `told` has a list for each environment: its mark (`mark_of`), then the first entries of reports, oldest
-    first. Two things may share a key or a mark: whoever follows it looks again.
+    `told` has for each environment its mark (`mark_of`), then the first entries of reports, oldest first.
+    Two things may share a key or a mark: whoever follows it looks again.
     """
 
     key: int
-    told: list[list[int]]
+    told: tuple[tuple[int, ...], ...]
 
-    def of(self, environment: str) -> list[int]:
+    @classmethod
+    def begun(cls, key: int, report: int, environment: str) -> Known:
+        """With its first report."""
+        return cls(key, ((mark_of(environment), report),))
+
+    def of(self, environment: str) -> tuple[int, ...]:
         """The reports in an environment, by their first entries."""
         mark = mark_of(environment)
-        return next((spot[1:] for spot in self.told if spot[0] == mark), [])
+        for spot in self.told:
+            if spot[0] == mark:
+                return spot[1:]
+        return ()
 
     def and_(self, report: int, environment: str) -> Known:
         """With one more report: of many the earliest and the newest are kept, of environments the newest."""
         mark = mark_of(environment)
-        others, reports = [], [report]
+        mine: tuple[int, ...] = ()
+        others = []
         for spot in self.told:
             if spot[0] == mark:
-                reports = [first for first in spot[1:] if first != report] + reports
+                mine = tuple(first for first in spot[1:] if first != report)
             else:
                 others.append(spot)
-        if len(reports) > EARLIEST + NEWEST:
-            reports = [*reports[:EARLIEST], *reports[-NEWEST:]]
-        return Known(self.key, [*others[-ENVIRONMENTS:], [mark, *reports]])
+        mine = (*mine, report)
+        if len(mine) > EARLIEST + NEWEST:
+            mine = mine[:EARLIEST] + mine[-NEWEST:]
+        return Known(self.key, (*others[-ENVIRONMENTS:], (mark, *mine)))
 
 
 # One table for all that is looked up by what was said, under short keys: random keys cost a page each. One
@@ -105,16 +115,18 @@ def versions(report: Report, service: str) -> list[int]:
     return [known_key(service, by_version(report.version))] if report.version else []
 
 
+def looked_up(keys: Iterable[int], rows: Rows) -> dict[int, Known | None]:
+    """What stands under these keys."""
+    return {key: rows.get(KNOWN, key) for key in keys}
+
+
 def offer(report: Report, service: str, environment: str, rows: Rows) -> None:
     """Let later reports find this one by all that it says."""
-    add(report.first, environment, [*joining(report, service), *versions(report, service)], rows)
+    keys = [*joining(report, service), *versions(report, service)]
+    add(report.first, environment, looked_up(keys, rows), rows)
 
 
-def add(report: int, environment: str, under: Iterable[int], rows: Rows) -> None:
-    """Let a report, by its first entry, be found under these keys."""
-    for key in under:
-        known = rows.get(KNOWN, key)
-        if known is None:
-            rows.put(KNOWN, Known(key, [[mark_of(environment), report]]))
-        else:
-            rows.put(KNOWN, known.and_(report, environment))
+def add(report: int, environment: str, under: Mapping[int, Known | None], rows: Rows) -> None:
+    """Let a report, by its first entry, be found under these keys, where that stands."""
+    for key, known in under.items():
+        rows.put(KNOWN, known.and_(report, environment) if known else Known.begun(key, report, environment))

@@ -122,6 +122,7 @@ class Names:
     """The projection of declarations."""
 
     name = "names"
+    kinds: frozenset[str] | None = frozenset({"service.declared", "environment.declared"})
     version = 1
     tables: tuple[Table[Any], ...] = (SERVICES, ENVIRONMENTS, NAMES, REPOSITORIES)
 

@@ -14,7 +14,7 @@ from deploytrail.projections.reading import persons, text
 from deploytrail.projections.tables import Rows, Table
 
 
-class Person(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Person(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """A data subject. `named` is the newest entry that seals the best there is to show of them: a name, else
     a login, else an address, as `known_by` says; None once erased.
     """
@@ -35,6 +35,7 @@ class People:
     """The projection of people."""
 
     name = "people"
+    kinds: frozenset[str] | None = None
     version = 2
     tables: tuple[Table[Any], ...] = (PEOPLE,)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from deploytrail.facts.entry import Entry
@@ -46,10 +47,16 @@ def foresee_all(entries: Sequence[Entry], rows: Rows) -> None:
         projection.foresee(entries, rows)
 
 
+@lru_cache(maxsize=512)
+def _folds(among: tuple[Projection, ...], kind: str) -> tuple[Callable[[int, Entry, Rows], None], ...]:
+    """How those that make something of entries of a kind fold them, in order."""
+    return tuple(one.fold for one in among if one.kinds is None or kind in one.kinds)
+
+
 def fold_all(index: int, entry: Entry, rows: Rows) -> None:
-    """Fold the entry at `index` into the rows of every projection."""
-    for projection in PROJECTIONS:
-        projection.fold(index, entry, rows)
+    """Fold the entry at `index` into the rows of every projection that wants it."""
+    for fold in _folds(PROJECTIONS, entry.kind):
+        fold(index, entry, rows)
 
 
 def versions() -> str:

@@ -99,9 +99,13 @@ class Foreseeing(Protocol):
 
 
 class Projection(Protocol):
-    """One projection: its tables, and how one entry changes them. A change of `version` means: rebuild."""
+    """One projection: its tables, and how one entry changes them. A change of `version` means: rebuild.
+
+    `kinds`: only entries of these change anything; None where that is not told by the kind.
+    """
 
     name: str
+    kinds: frozenset[str] | None
     version: int
     tables: tuple[Table[Any], ...]
 

@@ -21,7 +21,7 @@ _FORGETTING: Final = frozenset({"subject.erased", "service.declared", "environme
 LISTS: Final = ("service", "environment", "actor", "kind")
 
 
-class TrailEntry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class TrailEntry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """What the filters ask by. `report` is the first entry of the deployment's report it belongs to."""
 
     index: int
@@ -34,7 +34,7 @@ class TrailEntry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tru
     report: int | None = None
 
 
-class Option(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Option(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
     """A name that a filter offers, and about the newest entry that has it."""
 
     sort: str
@@ -56,6 +56,7 @@ class Trail:
     """The projection of the trail."""
 
     name = "trail"
+    kinds: frozenset[str] | None = None
     version = 1
     tables: tuple[Table[Any], ...] = (TRAIL, OPTIONS)
 
@@ -84,11 +85,13 @@ class Trail:
 
 def _offer(sort: str, name: str | None, index: int, rows: Rows) -> None:
     """Offer a name; how recent it is needs to be right to some entries only."""
-    if name is None:
+    if name is None or index - rows.memo.get((sort, name), -_ROUGHLY) < _ROUGHLY:
         return
     known = rows.get(OPTIONS, sort, name)
     if known is None or index - known.last >= _ROUGHLY:
-        rows.put(OPTIONS, Option(sort, name, index))
+        known = Option(sort, name, index)
+        rows.put(OPTIONS, known)
+    rows.memo[sort, name] = known.last
 
 
 def doer(data: dict[str, Any]) -> str | None:
@@ -99,8 +102,13 @@ def doer(data: dict[str, Any]) -> str | None:
 def _forget(entry: Entry, rows: Rows) -> None:
     """Names that a declaration or an erasure took away are offered no more."""
     if entry.kind == "subject.erased" and (subject := text(entry.data, "subject")):
-        rows.drop(OPTIONS, "actor", subject)
+        _drop("actor", subject, rows)
     sort = entry.kind.removesuffix(".declared")
     if sort != entry.kind:
         for told in set(texts(entry.data, "aliases")) - {text(entry.data, sort)}:
-            rows.drop(OPTIONS, sort, told)
+            _drop(sort, told, rows)
+
+
+def _drop(sort: str, name: str, rows: Rows) -> None:
+    rows.drop(OPTIONS, sort, name)
+    rows.memo.pop((sort, name), None)

@@ -73,12 +73,14 @@ class Codec:
 
     def __init__(self, table: Table[Any]) -> None:
         self.columns = columns_of(table)
-        self._kept, fields = table.kept, _fields(table)
+        self._narrow = table.kept.narrow if table.kept else None
+        self._wide = table.kept.wide if table.kept else None
+        fields = _fields(table)
         self._make = table.kept.as_ if table.kept else table.row
         plain = [column for column in self.columns if column is not REST]
         names = [column.name for column in plain]
         rest = [name for name in fields if name not in names]
-        self._found_by, self._single = attrgetter(*names), len(names) == 1
+        self._found_by = _attributes(names)
         self._truths = [place for place, column in enumerate(plain) if column.sort == "bool"]
         self._others = attrgetter(*rest) if rest else None
         self._encode = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -94,13 +96,11 @@ class Codec:
 
     def values(self, row: Any) -> tuple[Any, ...]:
         """The values of a row, as columns take them; of words the text."""
-        if self._kept is not None:
-            row = self._kept.narrow(row)
-        found = self._found_by(row)
+        if self._narrow is not None:
+            row = self._narrow(row)
         if self._others is None:
-            return (found,) if self._single else found
-        data = self._encode(self._others(row))
-        return (found, data) if self._single else (*found, data)
+            return self._found_by(row)
+        return (*self._found_by(row), self._encode(self._others(row)))
 
     def row(self, values: Sequence[Any]) -> Any:
         """The row of these values."""
@@ -115,7 +115,13 @@ class Codec:
         if self._order is not None:
             told = [told[place] for place in self._order]
         row = self._make(*told)
-        return row if self._kept is None else self._kept.wide(row)
+        return row if self._wide is None else self._wide(row)
+
+
+def _attributes(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """What gives the values of these attributes, always as a tuple."""
+    found = attrgetter(*names)
+    return found if len(names) > 1 else lambda row: (found(row),)
 
 
 UNSEEN: Final = object()
@@ -161,11 +167,12 @@ class Work:
 
     def get(self, table: Table[R], *key: str | int) -> R | None:
         """The row with this key, as it stands in this unit of work."""
-        try:
-            found: R | None = self.seen[table.name][key]
-        except KeyError:
-            found = self._load(table, key)
-            self.seen.setdefault(table.name, {})[key] = found
+        seen = self.seen.get(table.name)
+        if seen is None:
+            seen = self.seen[table.name] = {}
+        found: R | None = seen.get(key, UNSEEN)
+        if found is UNSEEN:
+            found = seen[key] = self._load(table, key)
         return found
 
     def foresee(self, table: Table[R], keys: Sequence[tuple[Any, ...]]) -> None:

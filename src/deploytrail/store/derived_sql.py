@@ -170,9 +170,7 @@ class SqlDerived(MadeAgain):
         for row in rows:
             values = list(row)
             for place in sql.words:
-                word = values[place]
-                if word is not None:
-                    values[place] = numbers[word]
+                values[place] = numbers[values[place]]
             found.append(values)
         return found
 
@@ -216,18 +214,21 @@ class SqlDerived(MadeAgain):
         return found | {row[:1]: sql.codec.row(row) for row in rows}
 
 
-class _Numbers(dict[str, int]):
+class _Numbers(dict[str | None, int | None]):
     """The number under which each word is kept, as far as known; a new word gets the next one."""
 
     def __init__(self, driver: Any) -> None:
         super().__init__()
         self._driver = driver
 
-    def __missing__(self, word: str) -> int:
-        found = self._driver.execute(_NUMBER, (word,)).fetchone()
-        number = int(found[0]) if found else int(self._driver.execute(_NEW, (word,)).lastrowid)
+    def __missing__(self, word: str | None) -> int | None:
+        number = None if word is None else self._number(word)
         self[word] = number
         return number
+
+    def _number(self, word: str) -> int:
+        found = self._driver.execute(_NUMBER, (word,)).fetchone()
+        return int(found[0] if found else self._driver.execute(_NEW, (word,)).lastrowid)
 
 
 def ddl(tables: Sequence[Table[Any]]) -> list[str]:
