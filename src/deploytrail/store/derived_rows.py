@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
@@ -89,10 +89,9 @@ class Codec:
         type_: Any = types[0] if len(types) == 1 else tuple.__class_getitem__(types)
         self._decode = msgspec.msgpack.Decoder(type_).decode
         self._one = len(rest) == 1
-        self._many = len(names)
         # From columns and rest to the fields in their order; none where that is the order.
         told = [*names, *rest]
-        self._order = [told.index(name) for name in fields] if told != list(fields) else None
+        self._order = itemgetter(*map(told.index, fields)) if told != list(fields) else None
 
     def values(self, row: Any) -> tuple[Any, ...]:
         """The values of a row, as columns take them; of words the text."""
@@ -105,16 +104,18 @@ class Codec:
     def row(self, values: Sequence[Any]) -> Any:
         """The row of these values."""
         if self._others is None:
-            told = list(values)
+            told = values
+        elif self._one:
+            told = (*values[:-1], self._decode(values[-1]))
         else:
-            rest = self._decode(values[self._many])
-            told = [*values[: self._many], rest] if self._one else [*values[: self._many], *rest]
-        for place in self._truths:
-            if told[place] is not None:
-                told[place] = bool(told[place])
-        if self._order is not None:
-            told = [told[place] for place in self._order]
-        row = self._make(*told)
+            told = (*values[:-1], *self._decode(values[-1]))
+        if self._truths:
+            truths = self._truths
+            told = [
+                bool(value) if place in truths and value is not None else value
+                for place, value in enumerate(told)
+            ]
+        row = self._make(*told) if self._order is None else self._make(*self._order(told))
         return row if self._wide is None else self._wide(row)
 
 
