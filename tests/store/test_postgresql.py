@@ -216,6 +216,21 @@ def test_who_sees_an_older_state_is_waited_for(
     log.purge()
 
 
+def test_what_had_to_be_kept_is_noticed_whoever_it_was(
+    server: Server, log: SqlLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A standby's feedback is seen in no session of this database.
+    monkeypatch.setattr(Schema, "_older", lambda self, xid: False)
+    add(log, told("a", blobs=(Blob("s_a", b"x"),)))
+    with server.readers.connect() as reader:
+        reader.exec_driver_sql("SELECT 1 FROM trail.entry").all()
+        log.erase_disclosures("s_a")
+        with pytest.raises(Refused, match="deleted bytes are still there") as refusal:
+            log.purge()
+    assert refusal.value.code == "busy"
+    log.purge()
+
+
 # How it is lost, and found again.
 
 

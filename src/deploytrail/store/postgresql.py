@@ -219,20 +219,35 @@ class Schema:
         Write-ahead log, backups and standbys keep what they have: docs/state.md says what that means.
         """
         self._outlive()
-        self._vacuum("VACUUM FULL")
+        if self._vacuum("VACUUM (FULL, VERBOSE)"):
+            # Such as a standby, which tells what it sees without a slot or a session of this database.
+            raise _still_read()
 
     def close(self) -> None:
         """The connections are the server's."""
 
-    def _vacuum(self, how: str) -> None:
+    def _vacuum(self, how: str) -> int:
+        """How many deleted rows had to be kept, as far as VERBOSE tells: somebody still sees them."""
         if not self._write:
             raise Refused("unavailable", f"{self.name} was opened for reading only.")
         with (
             self.server.failing(),
             self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as tx,
         ):
-            for table in self._emptied:
-                tx.exec_driver_sql(f"{how} {table}")
+            driver: Any = tx.connection.driver_connection
+            kept: list[int] = []
+
+            def hear(said: psycopg.errors.Diagnostic) -> None:
+                # "N dead row versions cannot be removed yet", in the server's language.
+                kept.extend(map(int, re.findall(r"\d+", said.message_detail or "")[:1]))
+
+            driver.add_notice_handler(hear)
+            try:
+                for table in self._emptied:
+                    tx.exec_driver_sql(f"{how} {table}")
+            finally:
+                driver.remove_notice_handler(hear)
+        return sum(kept)
 
     def _outlive(self) -> None:
         """Wait until nobody sees a state older than this moment: its rows would be kept by VACUUM FULL."""
@@ -241,22 +256,28 @@ class Schema:
         until = monotonic() + _PATIENCE_S
         while self._older(now):
             if monotonic() >= until:
-                raise Refused(
-                    "busy",
-                    "Somebody still reads an older state of the database (pg_stat_activity, "
-                    "pg_replication_slots); deleted bytes are still there. Try again.",
-                )
+                raise _still_read()
             sleep(0.05)
 
     def _older(self, xid: Any) -> bool:
         text = sa.text(
             "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid() AND age(backend_xmin) > age(CAST(:xid AS xid)))"
+            " AND pid <> pg_backend_pid() AND age(backend_xmin) > age(CAST(:xid AS xid))"
+            # The server's own cleaning keeps nothing.
+            " AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum))"
             " OR EXISTS (SELECT FROM pg_replication_slots"
             " WHERE age(xmin) > age(CAST(:xid AS xid)))"
         )
         with self.begin() as tx:
             return bool(tx.execute(text, {"xid": xid}).scalar())
+
+
+def _still_read() -> Refused:
+    return Refused(
+        "busy",
+        "Somebody still reads an older state of the database (pg_stat_activity, pg_replication_slots); "
+        "deleted bytes are still there. Try again.",
+    )
 
 
 def _again(url: str, name: str) -> Schema:
