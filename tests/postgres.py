@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -161,7 +162,9 @@ class Cluster:
         self.do("CHECKPOINT")
         [(number,)] = self.do(f"SELECT oid FROM pg_database WHERE datname = '{name}'")
         for path in sorted((self.folder / "data" / "base" / str(number)).iterdir()):
-            yield f"{name}/{path.name}", path.read_bytes()
+            # A copy of its catalogue that the server keeps at hand comes and goes.
+            with suppress(FileNotFoundError):
+                yield f"{name}/{path.name}", path.read_bytes()
 
     def _empty(self, name: str) -> None:
         self.do(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
