@@ -20,8 +20,12 @@ from tests.bench.whole import caught_up, hand_in, judge, whole
 
 # Those that start the real server.
 SLOW = ("fsck", "import", "live", "memory", "pages", "posts")
+# Those that start it on a house which another run may have made, and which lies in files.
+OF_FILES = ("memory",)
+MARKS = ((SLOW, pytest.mark.slow), (OF_FILES, pytest.mark.sqlite))
 EACH = [
-    pytest.param(one, id=one.name, marks=[pytest.mark.slow] if one.name in SLOW else []) for one in BENCHMARKS
+    pytest.param(one, id=one.name, marks=[mark for names, mark in MARKS if one.name in names])
+    for one in BENCHMARKS
 ]
 
 
