@@ -25,7 +25,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test marked `both` runs on each database, whichever one the others run on."""
     if metafunc.definition.get_closest_marker("both") and not postgres.chosen():
-        metafunc.parametrize("lies_in", ["sqlite", "postgresql"], indirect=True, scope="module")
+        # ./dev check is content with one.
+        each = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+        metafunc.parametrize("lies_in", each, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module", autouse=True)

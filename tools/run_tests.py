@@ -27,7 +27,9 @@ from tests import postgres  # noqa: E402
 
 BROWSER_TESTS: Final = ROOT / "tests" / "browser"
 CRASH_TESTS: Final = ROOT / "tests" / "crash"
-SERVER_TESTS: Final = tuple(ROOT / "tests" / room for room in ("contracts", "main", "store", "stories"))
+SERVER_TESTS: Final = tuple(
+    ROOT / "tests" / room for room in ("app", "contracts", "main", "store", "stories")
+)
 # As tests/browser/conftest.py looks for it.
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 _LAUNCH: Final = """
