@@ -89,22 +89,22 @@ class Gate(MemoryLog):
 
 def test_a_fact_is_acknowledged_when_it_is_there(house: House) -> None:
     assert house.tell(fact("a"), fact("b")) == [Placed(0, False), Placed(1, False)]
-    assert [each.result(WAIT) for each in house.recorder.record_each([fact("c"), fact("d")])] == [
+    assert house.recorder.record_each([fact("c"), fact("d")]).result(WAIT) == [
         Placed(2, False),
         Placed(3, False),
     ]
     assert house.ids() == ["a", "b", "c", "d"]
     assert house.tell() == []
-    assert house.recorder.record_each([]) == []
+    assert house.recorder.record_each([]).result(WAIT) == []
 
 
 def test_facts_that_stand_alone_fail_alone(house: House) -> None:
     bad = msgspec.structs.replace(fact("bad"), received_at=10**18)
     odd = msgspec.structs.replace(fact("odd"), body=object())  # type: ignore[arg-type]
-    answers = house.recorder.record_each([fact("a"), bad, odd, fact("b")])
-    assert [answers[n].result(WAIT).index for n in (0, 3)] == [0, 1]
+    answers = house.recorder.record_each([fact("a"), bad, odd, fact("b")]).result(WAIT)
+    assert [answers[n] for n in (0, 3)] == [Placed(0, False), Placed(1, False)]
     for n in (1, 2):
-        refusal = answers[n].exception(WAIT)
+        refusal = answers[n]
         assert isinstance(refusal, Refused)
         assert refusal.code == "bad-input"
     assert house.refused(fact("c"), bad).code == "bad-input"
@@ -192,9 +192,9 @@ def test_another_kind_under_one_id_is_a_conflict(house: House) -> None:
 
 
 def test_repeats_within_one_breath_are_compared_too(house: House) -> None:
-    same, other = house.recorder.record_each([full(), full(), full(service="basket")])[1:]
-    assert same.result(WAIT) == Placed(0, True)
-    assert isinstance(other.exception(WAIT), Refused)
+    [_, same, other] = house.recorder.record_each([full(), full(), full(service="basket")]).result(WAIT)
+    assert same == Placed(0, True)
+    assert isinstance(other, Refused)
     assert house.refused(fact("x"), fact("x", service="basket")).code == "conflict"
     assert house.ids() == ["run-7"]
 
@@ -250,13 +250,10 @@ def test_every_acknowledgement_is_true_whatever_fails() -> None:
     for n, fault in enumerate(how * 3):
         if fault:
             house.log.fail("append", fault)
-        futures = {
-            f"{n}-{m}": each
-            for m, each in enumerate(house.recorder.record_each([fact(f"{n}-{m}") for m in range(5)]))
-        }
-        for id, future in futures.items():
-            if future.exception(WAIT) is None:
-                acknowledged[id] = future.result().index
+        answers = house.recorder.record_each([fact(f"{n}-{m}") for m in range(5)]).result(WAIT)
+        for m, answer in enumerate(answers):
+            if isinstance(answer, Placed):
+                acknowledged[f"{n}-{m}"] = answer.index
         if house.recorder.closed:
             house.recorder.stop()
             house.log.reopen()
@@ -290,21 +287,24 @@ def test_a_failing_flush_closes_the_house_and_reopening_recovers(
     again.log.close()
 
 
+def told_in_parts(house: House, drafts: list[Draft]) -> list[Placed | Refused]:
+    futures = [house.recorder.record_each(drafts[at : at + 10]) for at in range(0, len(drafts), 10)]
+    return [answer for future in futures for answer in future.result(WAIT)]
+
+
 def test_a_full_disk_acknowledges_nothing_and_heals_without_a_restart(tmp_path: Path) -> None:
     log = SqlLog(tmp_path / "log.db")
     house = House(log)
     faults.limit(log, 40)
-    futures = house.recorder.record_each([fact(str(n), url="x" * 9_000) for n in range(2_000)])
-    refusals = [each.exception(WAIT) for each in futures]
-    assert {each.code for each in refusals if isinstance(each, Refused)} == {"unavailable"}
+    drafts = [fact(str(n), url="x" * 9_000) for n in range(2_000)]
+    answers = told_in_parts(house, drafts)
+    refusals = [each for each in answers if isinstance(each, Refused)]
+    assert {each.code for each in refusals} == {"unavailable"}
     assert house.recorder.closed is None
-    assert log.head().size == refusals.count(None) < 2_000
+    assert log.head().size == 2_000 - len(refusals) < 2_000
     faults.limit(log, 100_000)
-    places = [
-        each.result(WAIT)
-        for each in house.recorder.record_each([fact(str(n), url="x" * 9_000) for n in range(2_000)])
-    ]
-    assert sum(not place.repeat for place in places) == 2_000 - refusals.count(None)
+    places = [each for each in told_in_parts(house, drafts) if isinstance(each, Placed)]
+    assert sum(not place.repeat for place in places) == len(refusals)
     assert len(set(house.ids())) == log.head().size == 2_000
     house.recorder.stop()
     log.close()
@@ -421,8 +421,8 @@ def test_what_waits_is_recorded_before_stopping() -> None:
     stopping.join(WAIT)
     assert sorted(each.result(WAIT)[0].index for each in futures) == list(range(50))
     assert house.refused(fact("late")).code == "unavailable"
-    [late] = house.recorder.record_each([fact("late")])
-    assert isinstance(late.exception(WAIT), Refused)
+    [late] = house.recorder.record_each([fact("late")]).result(WAIT)
+    assert isinstance(late, Refused)
     house.recorder.stop()
 
 
@@ -492,9 +492,10 @@ def test_too_much_at_once_is_told_to_come_again(
     house = House(gate)
     house.recorder.record([fact("first")])
     assert gate.entered.wait(WAIT)
-    futures = house.recorder.record_each([fact(str(n)) for n in range(20)])
+    futures = [house.recorder.record_each([fact(str(n))]) for n in range(20)]
     gate.open.set()
-    codes = [refusal.code for each in futures if isinstance(refusal := each.exception(WAIT), Refused)]
+    answers = [future.result(WAIT)[0] for future in futures]
+    codes = [answer.code for answer in answers if isinstance(answer, Refused)]
     assert 1 <= len(codes) < 20
     assert set(codes) == {"busy"}
     assert house.tell(fact("again"))[0].index == 21 - len(codes)

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from deploytrail import config, main
 from deploytrail.app.house import House
+from deploytrail.app.ports import Placed
 from deploytrail.facts import told
 from deploytrail.store.folder import Folder
 from deploytrail.tlog.checkpoint import open_note
@@ -47,12 +48,12 @@ def whole(folder: Path) -> Iterator[House]:
 
 def hand_in(house: House, lines: Iterable[bytes]) -> int:
     """Read, seal and record lines in batches of a hundred, each durable when this returns; how many."""
-    under_way: deque[list[Future[Any]]] = deque()
+    under_way: deque[Future[Any]] = deque()
     rest, count = iter(lines), 0
     while some := list(islice(rest, BATCH)):
         now = house.clock.now()
         drafts = [told.parse(line, source="bench", received_at=now) for line in some]
-        under_way.append(list(house.recorder.record_each(drafts)))
+        under_way.append(house.recorder.record_each(drafts))
         count += len(some)
         if len(under_way) > _UNDER_WAY:
             _settle(under_way.popleft())
@@ -61,9 +62,10 @@ def hand_in(house: House, lines: Iterable[bytes]) -> int:
     return count
 
 
-def _settle(batch: list[Future[Any]]) -> None:
-    for future in batch:
-        demand(not future.result().repeat, "a fact counted as a repeat")
+def _settle(batch: Future[Any]) -> None:
+    for placed in batch.result():
+        demand(isinstance(placed, Placed), f"a fact was refused: {placed}")
+        demand(not placed.repeat, "a fact counted as a repeat")
 
 
 def caught_up(house: House) -> int:

@@ -180,17 +180,17 @@ class Recorder:
             future.set_exception(refusal)
         return future
 
-    def record_each(self, drafts: Sequence[Draft]) -> list[Future[Placed]]:
+    def record_each(self, drafts: Sequence[Draft]) -> Future[list[Placed | Refused]]:
         """Record each by itself."""
-        futures = []
+        answers: list[Placed | Refused] = []
         for draft in drafts:
-            future: Future[Placed] = Future()
             try:
-                future.set_result(self._place(draft))
+                answers.append(self._place(draft))
             except Refused as refusal:
-                future.set_exception(refusal)
-            futures.append(future)
-        return futures
+                answers.append(refusal)
+        future: Future[list[Placed | Refused]] = Future()
+        future.set_result(answers)
+        return future
 
     def _place(self, draft: Draft) -> Placed:
         if self.failing:

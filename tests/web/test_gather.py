@@ -36,7 +36,7 @@ class Slow:
         self._recorder = recorder
         self.may, self.asked = Event(), []
 
-    def record_each(self, drafts: Sequence[Draft]) -> list[Future[Placed]]:
+    def record_each(self, drafts: Sequence[Draft]) -> Future[list[Placed | Refused]]:
         self.asked.append(len(drafts))
         assert self.may.wait(10)
         return self._recorder.record_each(drafts)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -40,11 +41,11 @@ _ENDED: Final = "The house is stopping. Nothing was recorded; send it again in a
 
 
 class _Waiting(NamedTuple):
-    """A submission and whom to answer: with all places, or with the first alone."""
+    """Submissions and whom to answer. `each`: what stands alone, in order, with what was refused before."""
 
-    submission: Submission
+    submissions: Sequence[Submission]
     future: Future[Any]
-    alone: bool
+    each: Sequence[Pending | Refused] | None
     size: int
 
 
@@ -61,7 +62,7 @@ class Recorder:
         self._log, self._persons, self._disclose = log, persons, disclose
         self._changed = threading.Condition()
         self._waiting: deque[_Waiting] = deque()
-        self._weight = 0
+        self._count = self._weight = 0
         self._taken: list[_Waiting] = []
         self._ended = False
         # Held while a batch is appended, so that `settle` can wait for it.
@@ -90,9 +91,9 @@ class Recorder:
             taken, waiting = self._taken, list(self._waiting)
             self._waiting.clear()
         for one in taken:
-            _answer(one, Refused("unavailable", _unknown("the disk does not answer")))
+            _refuse(one, Refused("unavailable", _unknown("the disk does not answer")))
         for one in waiting:
-            _answer(one, Refused("unavailable", _ENDED))
+            _refuse(one, Refused("unavailable", _ENDED))
 
     def record(
         self,
@@ -111,8 +112,7 @@ class Recorder:
         pending = tuple(one for one in sealed if isinstance(one, Pending))
         refusal = next((one for one in sealed if isinstance(one, Refused)), None)
         submission = Submission(pending, tuple(unless_touched), since, delivery)
-        [future] = self._hand_in([refusal or submission], alone=False)
-        return future
+        return self._hand_in([submission], None, refusal)
 
     def record_now(self, draft: Draft) -> Placed:
         """Record one draft and wait until it is durable. Refused as `record`; "busy" if that takes long."""
@@ -122,12 +122,13 @@ class Recorder:
             words = f"After {_PATIENCE} s it is not known whether this was recorded. Look, then try again."
             raise Refused("busy", words) from None
 
-    def record_each(self, drafts: Sequence[Draft]) -> list[Future[Placed]]:
-        """Record drafts that stand alone, as `record` does for one."""
+    def record_each(self, drafts: Sequence[Draft]) -> Future[list[Placed | Refused]]:
+        """Record drafts that stand alone, some hundreds at a time: where each stands, or why it does not.
+
+        The future itself refuses nothing.
+        """
         sealed = self._sealed(drafts)
-        return self._hand_in(
-            [one if isinstance(one, Refused) else Submission((one,)) for one in sealed], alone=True
-        )
+        return self._hand_in([Submission((one,)) for one in sealed if isinstance(one, Pending)], sealed)
 
     def settle(self) -> None:
         """Wait for the batch that is being appended.
@@ -155,33 +156,35 @@ class Recorder:
             return Refused("unavailable", self.closed)
         return Refused("unavailable", _ENDED) if self._ended else None
 
-    def _hand_in(self, told: Sequence[Submission | Refused], *, alone: bool) -> list[Future[Any]]:
-        futures: list[Future[Any]] = []
-        refused: list[tuple[Future[Any], Refused]] = []
-        with self._changed:
-            for each in told:
-                future: Future[Any] = Future()
-                # Whoever stops waiting for an answer does not take back what was said.
-                future.set_running_or_notify_cancel()
-                futures.append(future)
-                refusal = each if isinstance(each, Refused) else self._put(each, future, alone)
-                if refusal is not None:
-                    refused.append((future, refusal))
-            self._changed.notify_all()
+    def _hand_in(
+        self,
+        submissions: Sequence[Submission],
+        each: Sequence[Pending | Refused] | None,
+        refusal: Refused | None = None,
+    ) -> Future[Any]:
+        future: Future[Any] = Future()
+        # Whoever stops waiting for an answer does not take back what was said.
+        future.set_running_or_notify_cancel()
+        one = _Waiting(submissions, future, each, sum(map(_bytes, submissions)))
+        if refusal is None and submissions:
+            with self._changed:
+                refusal = self._put(one)
+                if refusal is None:
+                    self._changed.notify_all()
+                    return future
         # Without the lock, since those who listen for the answer may hand in more.
-        for future, refusal in refused:
-            future.set_exception(Refused(refusal.code, refusal.words, after=refusal.after))
-        return futures
+        _answer(one, [refusal] * len(submissions) if refusal else [])
+        return future
 
-    def _put(self, submission: Submission, future: Future[Any], alone: bool) -> Refused | None:
+    def _put(self, one: _Waiting) -> Refused | None:
         if (shut := self._shut()) is not None:
             return shut
-        size = _bytes(submission)
-        full = len(self._waiting) >= MAX_WAITING or self._weight + size > MAX_WAITING_BYTES
+        full = self._count >= MAX_WAITING or self._weight + one.size > MAX_WAITING_BYTES
         if full and self._waiting:
             return Refused("busy", "More is waiting than can be recorded now. Send it again in a second.")
-        self._waiting.append(_Waiting(submission, future, alone, size))
-        self._weight += size
+        self._waiting.append(one)
+        self._count += len(one.submissions)
+        self._weight += one.size
         return None
 
     def _run(self) -> None:
@@ -192,7 +195,7 @@ class Recorder:
                 # Whatever it was, nobody is left without an answer, and the next batch gets its turn.
                 diagnostics.exception("recording failed")
                 for one in batch:
-                    _answer(one, Refused("unavailable", _unknown(type(error).__name__)))
+                    _refuse(one, Refused("unavailable", _unknown(type(error).__name__)))
             self._taken = []
 
     def _take(self) -> list[_Waiting]:
@@ -205,7 +208,8 @@ class Recorder:
             while self._waiting and count < MAX_BATCH and size < MAX_BYTES:
                 one = self._waiting.popleft()
                 batch.append(one)
-                count += len(one.submission.entries)
+                self._count -= len(one.submissions)
+                count += sum(len(submission.entries) for submission in one.submissions)
                 size += one.size
             self._weight -= size
             self._taken = batch
@@ -213,28 +217,35 @@ class Recorder:
 
     def _append(self, batch: list[_Waiting]) -> None:
         answers: Sequence[list[Placed] | Refused]
+        told = [submission for one in batch for submission in one.submissions]
         try:
             with self._appending:
                 if self.closed is not None:
                     raise Refused("unavailable", self.closed)
-                answers = self._log.append([self._cleared(one.submission) for one in batch], self._differs)
+                answers = self._log.append([self._cleared(one) for one in told], self._differs)
         except Damaged as damage:
-            answers = [damage] * len(batch)
+            answers = [damage] * len(told)
             self._damaged(damage.words)
         except Refused as refusal:
-            answers = [refusal] * len(batch)
-        newest = -1
-        for one, answer in zip(batch, answers, strict=True):
-            if not isinstance(answer, Refused):
-                newest = max([newest, *(place.index for place in answer if not place.repeat)])
-            _answer(one, answer)
+            answers = [refusal] * len(told)
+        fresh = (
+            place.index
+            for answer in answers
+            if not isinstance(answer, Refused)
+            for place in answer
+            if not place.repeat
+        )
+        newest = max(fresh, default=-1)
+        rest = iter(answers)
+        for one in batch:
+            _answer(one, list(islice(rest, len(one.submissions))))
         if newest >= 0:
             tell_all(self.listeners, newest + 1)
 
     def _cleared(self, submission: Submission) -> Submission:
         """`submission` without what belongs to persons erased since it was sealed."""
         entries = tuple(map(self._persons.without_erased, submission.entries))
-        return submission._replace(entries=entries)
+        return submission if entries == submission.entries else submission._replace(entries=entries)
 
     def _damaged(self, words: str) -> None:
         """After a failed flush nobody knows what the disk holds: record no more, let a restart look."""
@@ -296,11 +307,19 @@ def _unknown(why: str) -> str:
     return f"Recording failed ({why}), and it is not known whether this was recorded. Send it again."
 
 
-def _answer(one: _Waiting, answer: list[Placed] | Refused) -> None:
+def _refuse(one: _Waiting, refusal: Refused) -> None:
+    _answer(one, [refusal] * len(one.submissions))
+
+
+def _answer(one: _Waiting, answers: Sequence[list[Placed] | Refused]) -> None:
     # Answered already only when stopping has lost its patience with the disk.
     with suppress(InvalidStateError):
-        if isinstance(answer, Refused):
+        if one.each is not None:
+            rest = iter(answers)
+            told = [each if isinstance(each, Refused) else next(rest) for each in one.each]
+            one.future.set_result([each if isinstance(each, Refused) else each[0] for each in told])
+        elif isinstance(answer := answers[0], Refused):
             # A new one for each, since whoever raises it adds a trace of its own.
-            one.future.set_exception(Refused(answer.code, answer.words))
+            one.future.set_exception(Refused(answer.code, answer.words, after=answer.after))
         else:
-            one.future.set_result(answer[0] if one.alone else answer)
+            one.future.set_result(answer)

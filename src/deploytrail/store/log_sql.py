@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, TypeVar
@@ -61,6 +62,8 @@ from deploytrail.tlog.frontier import Frontier, Node
 # SQLite takes 32,766 parameters; this leaves room.
 _MANY: Final = 5_000
 _PAGE: Final = 1_000
+# Rows of one statement where many are inserted.
+_TOGETHER: Final = 50
 
 # Seconds that a database which was lost while committing is waited for, to learn what became of it.
 _RETURN_S: Final = 15.0
@@ -450,15 +453,23 @@ def _add(tx: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) ->
         return
     if tx.dialect.name == "sqlite":
         # Values are stored as they are, so they go to the driver as they are: half the time of an append.
-        tx.exec_driver_sql(_inserting(table), list(rows))
+        driver: Any = tx.connection.driver_connection
+        whole = len(rows) - len(rows) % _TOGETHER
+        # The driver lets other threads run at each statement, and has to wait for them to come back.
+        for start in range(0, whole, _TOGETHER):
+            some = rows[start : start + _TOGETHER]
+            driver.execute(_inserting(table, _TOGETHER), list(chain.from_iterable(some)))
+        driver.executemany(_inserting(table, 1), rows[whole:])
     else:
         names = table.columns.keys()
         tx.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
 
 
 @cache
-def _inserting(table: sa.Table) -> str:
-    return str(table.insert().compile(dialect=sqlite.dialect(paramstyle="qmark")))
+def _inserting(table: sa.Table, many: int) -> str:
+    one = str(table.insert().compile(dialect=sqlite.dialect(paramstyle="qmark")))
+    head, word, row = one.partition("VALUES")
+    return head + word + ",".join([row] * many)
 
 
 def _publish(tx: sa.Connection, signed: Signed) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
@@ -27,7 +27,6 @@ from deploytrail.facts.draft import Draft
 from deploytrail.web import body
 from deploytrail.web.context import Context
 from deploytrail.web.described import JSON, NDJSON, Answer, Described, described
-from deploytrail.web.gather import outcome
 from deploytrail.web.guard import PATIENCE, Caller, caller_of, demand_space, projected, teller
 from deploytrail.web.numbers import base64
 from deploytrail.web.problems import problem
@@ -225,12 +224,19 @@ async def _chunks(answers: Sequence[bytes]) -> AsyncIterator[bytes]:
         yield b"".join(answers[at : at + 1000])
 
 
+class _Pending(NamedTuple):
+    """A batch of lines under way: what each was read as, and what becomes of those that are facts."""
+
+    read: Sequence[Draft | Refused]
+    recorded: Future[list[Placed | Refused]] | None
+
+
 class _Intake:
     """Takes batches of lines in and keeps one answer per line, in order. At most two are under way."""
 
     def __init__(self, house: House, caller: Caller, key: str | None) -> None:
         self._house, self._caller, self._key = house, caller, key
-        self._pending: list[Future[Placed] | Refused] = []
+        self._pending = _Pending([], None)
         self._lines = 0
         self.answers: list[bytes] = []
         self.newest = -1
@@ -244,18 +250,16 @@ class _Intake:
 
     async def settle(self) -> None:
         """Answer what is under way."""
-        pending, self._pending = self._pending, []
+        pending, self._pending = self._pending, _Pending([], None)
         self.answers += await run_in_threadpool(self._answer, pending, len(self.answers))
 
-    def _hand_in(self, lines: list[bytes | None]) -> list[Future[Placed] | Refused]:
+    def _hand_in(self, lines: list[bytes | None]) -> _Pending:
         read: list[Draft | Refused] = []
         for line in lines:
             self._lines += 1
             read.append(self._read(line))
-        futures = iter(
-            self._house.recorder.record_each([draft for draft in read if isinstance(draft, Draft)])
-        )
-        return [each if isinstance(each, Refused) else next(futures) for each in read]
+        drafts = [draft for draft in read if isinstance(draft, Draft)]
+        return _Pending(read, self._house.recorder.record_each(drafts) if drafts else None)
 
     def _read(self, line: bytes | None) -> Draft | Refused:
         if line is None:
@@ -267,8 +271,9 @@ class _Intake:
             # A new one, without the trace that would keep the whole line in memory.
             return Refused(refusal.code, refusal.words)
 
-    def _answer(self, pending: Sequence[Future[Placed] | Refused], before: int) -> list[bytes]:
-        placed = [each if isinstance(each, Refused) else outcome(each) for each in pending]
+    def _answer(self, pending: _Pending, before: int) -> list[bytes]:
+        recorded = iter(pending.recorded.result() if pending.recorded else ())
+        placed = [each if isinstance(each, Refused) else next(recorded) for each in pending.read]
         there = [each for each in placed if isinstance(each, Placed)]
         self.newest = max([self.newest, *(each.index for each in there)])
         leaves = {each.index: base64(each.leaf) for each in there if each.leaf is not None}

@@ -11,7 +11,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 from typing import Final, NamedTuple
 
 from deploytrail.app.ports import Placed
@@ -74,21 +73,14 @@ class Gather:
     def _recorded(self, some: Sequence[_Waiting]) -> list[Placed | Refused]:
         try:
             read = [_read(one.draft) for one in some]
-            futures = iter(self._recorder.record_each([one for one in read if isinstance(one, Draft)]))
-            return [one if isinstance(one, Refused) else outcome(next(futures)) for one in read]
+            recorded = self._recorder.record_each([one for one in read if isinstance(one, Draft)])
+            answers = iter(recorded.result())
+            return [one if isinstance(one, Refused) else next(answers) for one in read]
         except Exception as error:
             # Nobody may be left waiting, and nobody knows how far it came.
             diagnostics.exception("telling facts broke")
             words = f"Recording failed ({type(error).__name__}), and it is not known whether it was recorded."
             return [Refused("unavailable", f"{words} Send it again.")] * len(some)
-
-
-def outcome(future: Future[Placed]) -> Placed | Refused:
-    """What became of a fact, once that is known."""
-    try:
-        return future.result()
-    except Refused as refusal:
-        return refusal
 
 
 def _read(draft: Callable[[], Draft]) -> Draft | Refused:
