@@ -408,7 +408,7 @@ class _Work:
     def _sealed(self, subject: str, kept: Opened) -> Blob:
         key = self._house._keyring.key(subject)
         assert key is not None
-        return Blob(subject, encrypt(key, pack(to_bytes(kept)), subject, self._house._chance))
+        return Blob(subject, encrypt(key, pack(to_bytes(kept), quickly=True), subject, self._house._chance))
 
     def _committed(self) -> set[str]:
         """The commitments to deliveries that led to entries about the person."""

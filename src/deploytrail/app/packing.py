@@ -8,7 +8,8 @@ before there was packing is read as it is. A text that was used once stays here 
 from __future__ import annotations
 
 import threading
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import zstandard
 
@@ -18,8 +19,11 @@ from deploytrail.facts.canonical import MAX_ENTRY
 # As much as three bytes can say; a larger disclosure is kept as it is.
 MAX_OPENED: Final = 2**24 - 1
 _LEVEL: Final = 3
+# Half of a disclosure is salts and names, of which no more effort makes less.
+_QUICK: Final = 1
 _MARK: Final = b"\x01"
 _HEAD: Final = 4
+_FRAMES: Final = zstandard.FORMAT_ZSTD1_MAGICLESS
 
 # Rare things first: what stands nearer to the end is cheaper to point at.
 _SAID: Final = (
@@ -67,25 +71,46 @@ class _Tools(threading.local):
     """One of each for every thread: they may not be used by two at once."""
 
     def __init__(self) -> None:
-        said = zstandard.ZstdCompressionDict(_SAID, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
-        said.precompute_compress(level=_LEVEL)
-        frames = zstandard.FORMAT_ZSTD1_MAGICLESS
-        parameters = zstandard.ZstdCompressionParameters.from_level(
-            _LEVEL, format=frames, write_checksum=False, write_dict_id=False, write_content_size=False
-        )
-        self.pack = zstandard.ZstdCompressor(dict_data=said, compression_params=parameters).compress
-        self.unpack = zstandard.ZstdDecompressor(dict_data=said, format=frames).decompress
+        self.packers = {level: _packer(level) for level in (_LEVEL, _QUICK)}
+        self.unpack = zstandard.ZstdDecompressor(dict_data=_text(), format=_FRAMES).decompress
+
+
+def _text() -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict(_SAID, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+
+
+def _packer(level: int) -> zstandard.ZstdCompressor:
+    said = _text()
+    said.precompute_compress(level=level)
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        level, format=_FRAMES, write_checksum=False, write_dict_id=False, write_content_size=False
+    )
+    return zstandard.ZstdCompressor(dict_data=said, compression_params=parameters)
 
 
 _tools: Final = _Tools()
 
 
-def pack(data: bytes) -> bytes:
+def pack(data: bytes, *, quickly: bool = False) -> bytes:
     """Canonical bytes as they are kept: the number of the text, the size as three bytes, and a frame."""
-    packed = _tools.pack(data)
-    if len(packed) + _HEAD >= len(data) or len(data) > MAX_OPENED:
+    return pack_all([data], quickly=quickly)[0]
+
+
+def pack_all(some: Sequence[bytes], *, quickly: bool = False) -> list[bytes]:
+    """Many at once: other threads are let in once, not at each of them."""
+    packer = _tools.packers[_QUICK if quickly else _LEVEL]
+    if not all(0 < len(data) <= MAX_OPENED for data in some):
+        return [_kept(data, packer.compress(data)) for data in some]
+    if not some:
+        return []
+    frames: Any = packer.multi_compress_to_buffer(list(some))
+    return [_kept(data, frame.tobytes()) for data, frame in zip(some, frames, strict=True)]
+
+
+def _kept(data: bytes, frame: bytes) -> bytes:
+    if len(frame) + _HEAD >= len(data) or len(data) > MAX_OPENED:
         return data
-    return b"".join((_MARK, len(data).to_bytes(_HEAD - 1, "big"), packed))
+    return b"".join((_MARK, len(data).to_bytes(_HEAD - 1, "big"), frame))
 
 
 def unpack(kept: bytes, most: int = MAX_ENTRY) -> bytes:

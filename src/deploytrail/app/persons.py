@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from deploytrail.app.packing import pack
+from deploytrail.app.packing import pack_all
 from deploytrail.app.ports import Blob, Chance, Keyring, Pending
 from deploytrail.app.vault import KEY, Vault, encrypt
 from deploytrail.errors import Refused
@@ -19,6 +19,8 @@ from deploytrail.facts.sealing import NOBODY, SealedFact, seal, to_bytes
 _CACHED: Final = 20_000
 # Drafts whose new persons are kept in one durable write.
 _TOGETHER: Final = 100
+# Bytes of chance that are asked for at once, for some fifty facts.
+_DRAWN: Final = 8_192
 # A person as a source names them: namespace, login, email, name.
 _Told = tuple[str, str | None, str | None, str | None]
 # A new subject: id, key, identities.
@@ -61,15 +63,16 @@ class Persons:
         sealed: list[Pending | Refused] = []
         for start in range(0, len(drafts), _TOGETHER):
             some = drafts[start : start + _TOGETHER]
+            drawn = _Drawn(self._chance)
             try:
                 with self._lock:
-                    facts = [self._sealed(draft) for draft in some]
+                    facts = [self._sealed(draft, drawn) for draft in some]
                     self._learn()
             except Refused as refusal:
                 # The keyring took nothing.
                 sealed += [refusal] * len(some)
                 continue
-            sealed += [fact if isinstance(fact, Refused) else self._pending(fact) for fact in facts]
+            sealed += self._pending(facts, drawn)
         return sealed
 
     def subject(self, person: Person, namespace: str) -> str:
@@ -117,9 +120,9 @@ class Persons:
 
     # All below with the lock held.
 
-    def _sealed(self, draft: Draft) -> SealedFact | Refused:
+    def _sealed(self, draft: Draft, chance: Chance) -> SealedFact | Refused:
         try:
-            return seal(draft, lambda person: self._subject(person, draft.namespace), self._chance.bytes)
+            return seal(draft, lambda person: self._subject(person, draft.namespace), chance.bytes)
         except Refused as refusal:
             return refusal
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -226,12 +229,42 @@ class Persons:
 
     # Without the lock.
 
-    def _pending(self, fact: SealedFact) -> Pending:
-        blobs = []
-        for subject, opened in fact.disclosures.items():
-            with self._lock:
-                # A subject erased a moment ago has no key any more: then nothing of it is kept.
-                key = None if subject in self._erased else self._key(subject)
-            if key is not None:
-                blobs.append(Blob(subject, encrypt(key, pack(to_bytes(opened)), subject, self._chance)))
-        return Pending(fact.entry, fact.source, fact.id, fact.subjects, tuple(blobs))
+    def _pending(self, facts: Sequence[SealedFact | Refused], chance: Chance) -> list[Pending | Refused]:
+        """Facts with their disclosures encrypted."""
+        told = [
+            (place, subject, key, to_bytes(opened))
+            for place, fact in enumerate(facts)
+            if isinstance(fact, SealedFact)
+            for subject, opened in fact.disclosures.items()
+            if (key := self._living(subject)) is not None
+        ]
+        blobs: list[list[Blob]] = [[] for _ in facts]
+        packed = pack_all([text for *_, text in told], quickly=True)
+        for (place, subject, key, _), text in zip(told, packed, strict=True):
+            blobs[place].append(Blob(subject, encrypt(key, text, subject, chance)))
+        return [
+            fact
+            if isinstance(fact, Refused)
+            else Pending(fact.entry, fact.source, fact.id, fact.subjects, tuple(mine))
+            for fact, mine in zip(facts, blobs, strict=True)
+        ]
+
+    def _living(self, subject: str) -> bytes | None:
+        """A subject's key; None for one erased a moment ago, of whom nothing is kept."""
+        with self._lock:
+            return None if subject in self._erased else self._key(subject)
+
+
+class _Drawn:
+    """Implements Chance for one batch, of bytes asked for together: each asking lets threads change."""
+
+    def __init__(self, chance: Chance) -> None:
+        self._chance = chance
+        self._left = memoryview(b"")
+
+    def bytes(self, count: int) -> bytes:
+        """Bytes that nobody else was or will be given."""
+        if len(self._left) < count:
+            self._left = memoryview(self._chance.bytes(max(count, _DRAWN)))
+        found, self._left = self._left[:count], self._left[count:]
+        return found.tobytes()

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import insert
 
-from deploytrail.app.packing import pack, unpack
+from deploytrail.app.packing import pack_all, unpack
 from deploytrail.app.ports import (
     Blob,
     Damaged,
@@ -433,7 +433,9 @@ def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 def _write(tx: sa.Connection, work: Batch, new: Head, nodes: list[Node]) -> None:
     """Everything of one batch, the head last and only if nobody else moved it."""
-    _add(tx, entry, [(index, leaf, pack(body)) for index, leaf, body in work.entries])
+    packed = pack_all([body for _, _, body in work.entries])
+    kept = zip(work.entries, packed, strict=True)
+    _add(tx, entry, [(index, leaf, body) for (index, leaf, _), body in kept])
     _add(tx, node, [(n.level, n.index, n.hash) for n in nodes])
     # In the order of the index, so that each of its pages is touched once.
     _add(tx, subject, sorted({(subject_hash(key), index) for key, index in work.subjects}))
