@@ -83,7 +83,7 @@ diagnostics: Final = logging.getLogger("deploytrail")
 _PATIENCE: Final = 20.0
 _SWEEP: Final = 600.0
 # New objects after which Python looks for circles among them; every 700 it would cost a fifth of an import.
-_ALLOCATIONS: Final = 100_000
+_ALLOCATIONS: Final = 200_000
 # A house with more entries than this has been used.
 _FEW: Final = 100
 # Commands that make no house where there is none.

@@ -15,7 +15,7 @@ import pytest
 from deploytrail.app import record as recording
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.persons import Persons
-from deploytrail.app.ports import Damaged, Differs, Placed, Submission
+from deploytrail.app.ports import Damaged, Differs, Placed, RawDelivery, Submission
 from deploytrail.app.record import Recorder
 from deploytrail.app.vault import Vault
 from deploytrail.errors import Refused
@@ -492,10 +492,10 @@ def test_too_much_at_once_is_told_to_come_again(
     house = House(gate)
     house.recorder.record([fact("first")])
     assert gate.entered.wait(WAIT)
-    futures = [house.recorder.record_each([fact(str(n))]) for n in range(20)]
+    raws = [RawDelivery("hub", b"%032d" % n, None, 1, "push", b"", b"x" * 700) for n in range(20)]
+    futures = [house.recorder.record([fact(str(n))], delivery=raw) for n, raw in enumerate(raws)]
     gate.open.set()
-    answers = [future.result(WAIT)[0] for future in futures]
-    codes = [answer.code for answer in answers if isinstance(answer, Refused)]
+    codes = [refusal.code for each in futures if isinstance(refusal := each.exception(WAIT), Refused)]
     assert 1 <= len(codes) < 20
     assert set(codes) == {"busy"}
     assert house.tell(fact("again"))[0].index == 21 - len(codes)

@@ -207,7 +207,7 @@ class Erase:
         for one in subjects:
             self._persons.forget(one)
             self._disclose.forget(one)
-        # What was sealed before and is appended from now on comes without this person's disclosures.
+        # What was sealed before is appended now; what is sealed from now on holds nothing of this person.
         self._recorder.settle()
         late = sum(self._log.erase_disclosures(one) for one in subjects)
         if work.destroy(newest) > newest or late:

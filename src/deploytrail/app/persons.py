@@ -96,8 +96,8 @@ class Persons:
     def forget(self, subject: str) -> None:
         """Destroy a subject's key and identities, here and in the keyring, for good.
 
-        From now on nothing is sealed for this subject any more. What was sealed for it and waits to be
-        appended loses its disclosures on the way (see `without_erased`). Refused("bad-input") for NOBODY.
+        From now on nothing is sealed for this subject any more; what was sealed before is in the log when
+        `Recorder.settle` returns. Refused("bad-input") for NOBODY.
         """
         if subject == NOBODY:
             raise Refused("bad-input", "Nobody cannot be erased; erase single disclosures instead.")
@@ -110,13 +110,6 @@ class Persons:
                 del self._told[told]
             # Under the lock: an identity learnt in between would bring the key back.
             self._keyring.forget(subject)
-
-    def without_erased(self, pending: Pending) -> Pending:
-        """`pending` without disclosures of subjects that were erased after it was sealed."""
-        if not self._erased or not any(blob.subject in self._erased for blob in pending.disclosures):
-            return pending
-        kept = tuple(blob for blob in pending.disclosures if blob.subject not in self._erased)
-        return pending._replace(disclosures=kept)
 
     # All below with the lock held.
 

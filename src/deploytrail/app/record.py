@@ -1,8 +1,10 @@
 """The one way into the log.
 
-Whoever has something to record seals it, hands it in, and waits. One thread takes everything that waits,
+Whoever has something to record hands it in, and waits. One thread takes everything that waits, seals it,
 appends it in one transaction (group commit, no fixed delay: while one batch commits, the next fills), and
-answers all. Acknowledged means durable and in the tree. This module is the only caller of `Log.append`.
+answers all. It seals as well, since threads that seal and append at once take the interpreter from each
+other a dozen times for each fact. Acknowledged means durable and in the tree. This module is the only caller
+of `Log.append`.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from itertools import islice
@@ -41,12 +43,24 @@ _ENDED: Final = "The house is stopping. Nothing was recorded; send it again in a
 
 
 class _Waiting(NamedTuple):
-    """Submissions and whom to answer. `each`: what stands alone, in order, with what was refused before."""
+    """Drafts and whom to answer: for all of them together, or for each that stands alone."""
 
-    submissions: Sequence[Submission]
+    drafts: Sequence[Draft]
     future: Future[Any]
-    each: Sequence[Pending | Refused] | None
-    size: int
+    each: bool = False
+    unless_touched: tuple[str, ...] = ()
+    since: int = -1
+    delivery: RawDelivery | None = None
+
+    @property
+    def answers(self) -> int:
+        """How many answers it waits for."""
+        return len(self.drafts) if self.each else 1
+
+    @property
+    def size(self) -> int:
+        """Bytes of the raw delivery, the one thing that is large; doors bound the rest."""
+        return len(self.delivery.sealed or b"") if self.delivery else 0
 
 
 class Recorder:
@@ -108,11 +122,7 @@ class Recorder:
         The future refuses with "conflict" (a guard was touched, or the same id told something else), "busy",
         "unavailable", or what sealing refuses; never with anything but Refused.
         """
-        sealed = self._sealed(drafts)
-        pending = tuple(one for one in sealed if isinstance(one, Pending))
-        refusal = next((one for one in sealed if isinstance(one, Refused)), None)
-        submission = Submission(pending, tuple(unless_touched), since, delivery)
-        return self._hand_in([submission], None, refusal)
+        return self._hand_in(_Waiting(drafts, Future(), False, tuple(unless_touched), since, delivery))
 
     def record_now(self, draft: Draft) -> Placed:
         """Record one draft and wait until it is durable. Refused as `record`; "busy" if that takes long."""
@@ -127,11 +137,10 @@ class Recorder:
 
         The future itself refuses nothing.
         """
-        sealed = self._sealed(drafts)
-        return self._hand_in([Submission((one,)) for one in sealed if isinstance(one, Pending)], sealed)
+        return self._hand_in(_Waiting(drafts, Future(), True))
 
     def settle(self) -> None:
-        """Wait for the batch that is being appended.
+        """Wait for the batch that is being sealed and appended.
 
         Whoever forgets a person calls this between `Persons.forget` and erasing disclosures: what is
         appended from then on holds none of that person.
@@ -139,42 +148,28 @@ class Recorder:
         with self._appending:
             pass
 
-    def _sealed(self, drafts: Sequence[Draft]) -> Sequence[Pending | Refused]:
-        # Nobody new is made up for what is not recorded anyway.
-        if (shut := self._shut()) is not None:
-            return [shut] * len(drafts)
-        if any(draft.source != HOUSE for draft in drafts) and (full := self.full()) is not None:
-            return [full] * len(drafts)
-        sealed = self._persons.seal_each(drafts)
-        damage = next((one for one in sealed if isinstance(one, Damaged)), None)
-        if damage is not None:
-            self._damaged(damage.words)
-        return sealed
-
     def _shut(self) -> Refused | None:
         if self.closed is not None:
             return Refused("unavailable", self.closed)
         return Refused("unavailable", _ENDED) if self._ended else None
 
-    def _hand_in(
-        self,
-        submissions: Sequence[Submission],
-        each: Sequence[Pending | Refused] | None,
-        refusal: Refused | None = None,
-    ) -> Future[Any]:
-        future: Future[Any] = Future()
+    def _hand_in(self, one: _Waiting) -> Future[Any]:
         # Whoever stops waiting for an answer does not take back what was said.
-        future.set_running_or_notify_cancel()
-        one = _Waiting(submissions, future, each, sum(map(_bytes, submissions)))
-        if refusal is None and submissions:
+        one.future.set_running_or_notify_cancel()
+        refusal = self._no_room(one.drafts)
+        if refusal is None:
             with self._changed:
                 refusal = self._put(one)
                 if refusal is None:
                     self._changed.notify_all()
-                    return future
+                    return one.future
         # Without the lock, since those who listen for the answer may hand in more.
-        _answer(one, [refusal] * len(submissions) if refusal else [])
-        return future
+        _refuse(one, refusal)
+        return one.future
+
+    def _no_room(self, drafts: Sequence[Draft]) -> Refused | None:
+        """Why nothing of what comes from outside is taken."""
+        return self.full() if any(draft.source != HOUSE for draft in drafts) else None
 
     def _put(self, one: _Waiting) -> Refused | None:
         if (shut := self._shut()) is not None:
@@ -183,7 +178,7 @@ class Recorder:
         if full and self._waiting:
             return Refused("busy", "More is waiting than can be recorded now. Send it again in a second.")
         self._waiting.append(one)
-        self._count += len(one.submissions)
+        self._count += len(one.drafts)
         self._weight += one.size
         return None
 
@@ -208,44 +203,57 @@ class Recorder:
             while self._waiting and count < MAX_BATCH and size < MAX_BYTES:
                 one = self._waiting.popleft()
                 batch.append(one)
-                self._count -= len(one.submissions)
-                count += sum(len(submission.entries) for submission in one.submissions)
+                count += len(one.drafts)
                 size += one.size
+            self._count -= count
             self._weight -= size
             self._taken = batch
             return batch
 
-    def _append(self, batch: list[_Waiting]) -> None:
-        answers: Sequence[list[Placed] | Refused]
-        told = [submission for one in batch for submission in one.submissions]
-        try:
-            with self._appending:
-                if self.closed is not None:
-                    raise Refused("unavailable", self.closed)
-                answers = self._log.append([self._cleared(one) for one in told], self._differs)
-        except Damaged as damage:
-            answers = [damage] * len(told)
-            self._damaged(damage.words)
-        except Refused as refusal:
-            answers = [refusal] * len(told)
-        fresh = (
-            place.index
-            for answer in answers
-            if not isinstance(answer, Refused)
-            for place in answer
-            if not place.repeat
-        )
-        newest = max(fresh, default=-1)
-        rest = iter(answers)
-        for one in batch:
-            _answer(one, list(islice(rest, len(one.submissions))))
+    def _append(self, batch: Sequence[_Waiting]) -> None:
+        """Seal and append a batch, and answer everybody."""
+        with self._appending:
+            answers = self._appended(batch)
+        places = (place for told in answers for place in told if isinstance(place, Placed))
+        newest = max((place.index for place in places if not place.repeat), default=-1)
+        for one, told in zip(batch, answers, strict=True):
+            _answer(one, told)
         if newest >= 0:
             tell_all(self.listeners, newest + 1)
 
-    def _cleared(self, submission: Submission) -> Submission:
-        """`submission` without what belongs to persons erased since it was sealed."""
-        entries = tuple(map(self._persons.without_erased, submission.entries))
-        return submission if entries == submission.entries else submission._replace(entries=entries)
+    def _appended(self, batch: Sequence[_Waiting]) -> list[list[Placed | Refused]]:
+        """What to answer to each: where it stands, or why it does not."""
+        if self.closed is not None:
+            # Nobody new is made up for what is not recorded anyway.
+            return [[Refused("unavailable", self.closed)] * one.answers for one in batch]
+        sealed = self._persons.seal_each([draft for one in batch for draft in one.drafts])
+        damage = next((one for one in sealed if isinstance(one, Damaged)), None)
+        if damage is not None:
+            self._damaged(damage.words)
+        rest = iter(sealed)
+        told = [_parts(one, list(islice(rest, len(one.drafts)))) for one in batch]
+        answers = iter(
+            self._added([part for parts in told for part in parts if isinstance(part, Submission)])
+        )
+        return [
+            _joined([part if isinstance(part, Refused) else next(answers) for part in parts], one.each)
+            for one, parts in zip(batch, told, strict=True)
+        ]
+
+    def _added(self, submissions: Sequence[Submission]) -> list[list[Placed] | Refused]:
+        """What the log answers, asked for as many at a time as one transaction may hold."""
+        answers: list[list[Placed] | Refused] = []
+        for some in _by_size(submissions):
+            if self.closed is not None:
+                answers += [Refused("unavailable", self.closed)] * len(some)
+                continue
+            try:
+                answers += self._log.append(some, self._differs)
+            except Refused as refusal:
+                answers += [refusal] * len(some)
+                if isinstance(refusal, Damaged):
+                    self._damaged(refusal.words)
+        return answers
 
     def _damaged(self, words: str) -> None:
         """After a failed flush nobody knows what the disk holds: record no more, let a restart look."""
@@ -298,6 +306,36 @@ def _person(value: dict[str, Any]) -> bool:
     return str(value.get("id", "")).startswith("s_")
 
 
+def _parts(one: _Waiting, sealed: list[Pending | Refused]) -> list[Submission | Refused]:
+    """What stands and falls together, as submissions; what cannot be one is refused already."""
+    if one.each:
+        return [each if isinstance(each, Refused) else Submission((each,)) for each in sealed]
+    refusal = next((each for each in sealed if isinstance(each, Refused)), None)
+    pending = tuple(each for each in sealed if isinstance(each, Pending))
+    return [refusal or Submission(pending, one.unless_touched, one.since, one.delivery)]
+
+
+def _joined(answers: Sequence[list[Placed] | Refused], each: bool) -> list[Placed | Refused]:
+    if each:
+        return [answer if isinstance(answer, Refused) else answer[0] for answer in answers]
+    [answer] = answers
+    return [answer] if isinstance(answer, Refused) else [*answer]
+
+
+def _by_size(submissions: Sequence[Submission]) -> Iterator[list[Submission]]:
+    """In their order, at most so many bytes together."""
+    some: list[Submission] = []
+    size = 0
+    for one in submissions:
+        size += _bytes(one)
+        if some and size > MAX_BYTES:
+            yield some
+            some, size = [], _bytes(one)
+        some.append(one)
+    if some:
+        yield some
+
+
 def _bytes(submission: Submission) -> int:
     raw = len(submission.delivery.sealed) if submission.delivery else 0
     return raw + sum(len(p.entry) + sum(len(b.sealed) for b in p.disclosures) for p in submission.entries)
@@ -308,18 +346,15 @@ def _unknown(why: str) -> str:
 
 
 def _refuse(one: _Waiting, refusal: Refused) -> None:
-    _answer(one, [refusal] * len(one.submissions))
+    _answer(one, [refusal] * one.answers)
 
 
-def _answer(one: _Waiting, answers: Sequence[list[Placed] | Refused]) -> None:
+def _answer(one: _Waiting, told: list[Placed | Refused]) -> None:
     # Answered already only when stopping has lost its patience with the disk.
     with suppress(InvalidStateError):
-        if one.each is not None:
-            rest = iter(answers)
-            told = [each if isinstance(each, Refused) else next(rest) for each in one.each]
-            one.future.set_result([each if isinstance(each, Refused) else each[0] for each in told])
-        elif isinstance(answer := answers[0], Refused):
-            # A new one for each, since whoever raises it adds a trace of its own.
-            one.future.set_exception(Refused(answer.code, answer.words, after=answer.after))
+        refusal = next((each for each in told if isinstance(each, Refused)), None)
+        if one.each or refusal is None:
+            one.future.set_result(told)
         else:
-            one.future.set_result(answer)
+            # A new one for each, since whoever raises it adds a trace of its own.
+            one.future.set_exception(Refused(refusal.code, refusal.words, after=refusal.after))
