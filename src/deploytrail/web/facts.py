@@ -155,7 +155,7 @@ async def _one(request: Request, key: str | None, wait: str) -> Response:
     line = await body.read(request, told.MAX_TOLD, "A fact", web.room, shares)
     _charge(house, caller_of(request), 1, len(line))
     caller = caller_of(request)
-    placed = await web.told.tell(lambda: _draft(house, caller, line, key))
+    placed = await web.told.tell(_draft(house, caller, line, key))
     leaf = placed.leaf
     if leaf is None:
         leaf = await run_in_threadpool(house.log.leaves, placed.index, placed.index + 1)
