@@ -56,16 +56,6 @@ def test_batches_and_progress(house: SmallHouse, monkeypatch: pytest.MonkeyPatch
     assert told == [2, 4, 5]
 
 
-def test_batches_grow_when_far_behind(house: SmallHouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "BATCH", 1)
-    monkeypatch.setattr(follow, "_FAR", 5)
-    monkeypatch.setattr(follow, "_LARGE", 4)
-    tell(house, 7)
-    steps: list[int] = []
-    house.follower.catch_up(progress=lambda done, _: steps.append(done))
-    assert steps == [4, 5, 6, 7]
-
-
 def test_a_rebuild_gives_the_same_rows(tmp_path: Path) -> None:
     house = SmallHouse(tmp_path, SqlDerived(tmp_path / "derived.db", TABLES))
     for n in range(6):

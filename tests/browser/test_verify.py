@@ -132,7 +132,7 @@ def test_another_entry_is_not_taken_for_it(house: House, visit: Open) -> None:
     page = visit("/deployments/40")
     page.route(
         "**/api/v1/entries/46/receipt",
-        lambda route: route.continue_(url=route.request.url.replace("46", "47")),
+        lambda route: route.continue_(url=route.request.url.replace("/46/", "/47/")),
     )
     said = verify(page)
     assert "The receipt is of entry 47" in said

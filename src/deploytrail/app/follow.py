@@ -23,10 +23,8 @@ from deploytrail.projections.registry import fold_all, foresee_all, versions
 from deploytrail.projections.tables import Rows, Table
 
 NAME: Final = "projections"
-BATCH: Final = 500
-# When far behind, larger batches cost less for each entry.
-_FAR: Final = 5_000
-_LARGE: Final = 2_500
+# Entries of one unit of work, as far as there are so many: the more, the less each of them costs.
+BATCH: Final = 2_500
 # Seconds after which the log is looked at, even if nobody woke us.
 _LOOK_S: Final = 1.0
 
@@ -233,8 +231,7 @@ class InOrder(Generic[M]):
 
     def _batch(self, made: M, start: int, stop: int) -> int:
         """Take in one batch of entries start <= index < stop; the new cursor."""
-        many = _LARGE if stop - start > _FAR else BATCH
-        entries, facts = self._facts.between(start, min(start + many, stop))
+        entries, facts = self._facts.between(start, min(start + BATCH, stop))
         self.take(made, entries, facts)
         return entries[-1].index + 1
 

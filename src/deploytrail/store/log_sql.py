@@ -455,13 +455,13 @@ def _add(tx: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) ->
         return
     if tx.dialect.name == "sqlite":
         # Values are stored as they are, so they go to the driver as they are: half the time of an append.
-        driver: Any = tx.connection.driver_connection
         whole = len(rows) - len(rows) % _TOGETHER
         # The driver lets other threads run at each statement, and has to wait for them to come back.
         for start in range(0, whole, _TOGETHER):
             some = rows[start : start + _TOGETHER]
-            driver.execute(_inserting(table, _TOGETHER), list(chain.from_iterable(some)))
-        driver.executemany(_inserting(table, 1), rows[whole:])
+            tx.exec_driver_sql(_inserting(table, _TOGETHER), tuple(chain.from_iterable(some)))
+        if whole < len(rows):
+            tx.exec_driver_sql(_inserting(table, 1), list(rows[whole:]))
     else:
         names = table.columns.keys()
         tx.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
