@@ -24,7 +24,7 @@ from deploytrail.projections.tables import Rows, Table
 
 NAME: Final = "projections"
 # Entries of one unit of work, as far as there are so many: the more, the less each of them costs.
-BATCH: Final = 2_500
+BATCH: Final = 1_000
 # Seconds after which the log is looked at, even if nobody woke us.
 _LOOK_S: Final = 1.0
 
