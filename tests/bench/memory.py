@@ -1,8 +1,9 @@
 """Memory of the real server: idle after its start, and on a house of a million facts after it took in some
 more and eight readers at a time followed links from page to page.
 
-Resident memory (RSS) counts, libraries that other processes share included; the proportional share (PSS)
-stands beside it. Pages of SQLite's files are in the system's cache and not counted.
+Resident memory (RSS) counts, libraries that other processes share included, and what the followers'
+process has besides; the proportional share (PSS) of both stands beside it. Pages of SQLite's files are in the
+system's cache and not counted.
 """
 
 from __future__ import annotations

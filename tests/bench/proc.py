@@ -25,7 +25,18 @@ def cpu_s(pid: int) -> float:
 
 
 def memory_mb(pid: int) -> tuple[float, float]:
-    """Resident and proportional memory (RSS and PSS) in megabytes of 1,000,000 bytes."""
+    """Resident and proportional memory (RSS and PSS) in megabytes of 1,000,000 bytes, of a process with its
+    children: of theirs, RSS counts what they share with nobody, since they were forked from it.
+    """
+    own = _rollup(pid)
+    rss, pss = own["Rss"], own["Pss"]
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split():
+        theirs = _rollup(int(child))
+        rss += theirs["Private_Clean"] + theirs["Private_Dirty"]
+        pss += theirs["Pss"]
+    return rss * 1024 / 1e6, pss * 1024 / 1e6
+
+
+def _rollup(pid: int) -> dict[str, int]:
     told = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii")
-    kib = {line.split(":")[0]: int(line.split()[1]) for line in told.splitlines()[1:]}
-    return kib["Rss"] * 1024 / 1e6, kib["Pss"] * 1024 / 1e6
+    return {line.split(":")[0]: int(line.split()[1]) for line in told.splitlines()[1:]}
