@@ -145,6 +145,9 @@ def following(settings: Settings) -> Following:
     Called before there are threads, and by the one who holds the folder's lock: it is held until both ended.
     """
     names = (Follower.name, Searching.name)
+    # What nobody looks through any more stays in memory that both share.
+    gc.collect()
+    gc.freeze()
     return Following(partial(Followers, settings), names, SystemClock())
 
 
