@@ -146,8 +146,7 @@ def following(settings: Settings) -> Following:
     """
     names = (Follower.name, Searching.name)
     # What nobody looks through any more stays in memory that both share.
-    gc.collect()
-    gc.freeze()
+    _collect_seldom()
     return Following(partial(Followers, settings), names, SystemClock())
 
 

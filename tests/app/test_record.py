@@ -492,10 +492,15 @@ def test_too_much_at_once_is_told_to_come_again(
     house = House(gate)
     house.recorder.record([fact("first")])
     assert gate.entered.wait(WAIT)
-    raws = [RawDelivery("hub", b"%032d" % n, None, 1, "push", b"", b"x" * 700) for n in range(20)]
-    futures = [house.recorder.record([fact(str(n))], delivery=raw) for n, raw in enumerate(raws)]
+    futures = [house.recorder.record_each([fact(str(n))], size=400) for n in range(20)]
+    raw = RawDelivery("hub", b"m" * 32, None, 1, "push", b"", b"x" * 1_400)
+    delivered = house.recorder.record([fact("delivered")], delivery=raw)
     gate.open.set()
-    codes = [refusal.code for each in futures if isinstance(refusal := each.exception(WAIT), Refused)]
+    answers = [future.result(WAIT)[0] for future in futures]
+    codes = [answer.code for answer in answers if isinstance(answer, Refused)]
+    refusal = delivered.exception(WAIT)
+    assert isinstance(refusal, Refused)
+    assert refusal.code == "busy"
     assert 1 <= len(codes) < 20
     assert set(codes) == {"busy"}
     assert house.tell(fact("again"))[0].index == 21 - len(codes)

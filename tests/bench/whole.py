@@ -53,7 +53,7 @@ def hand_in(house: House, lines: Iterable[bytes]) -> int:
     while some := list(islice(rest, BATCH)):
         now = house.clock.now()
         drafts = [told.parse(line, source="bench", received_at=now) for line in some]
-        under_way.append(house.recorder.record_each(drafts))
+        under_way.append(house.recorder.record_each(drafts, size=sum(map(len, some))))
         count += len(some)
         if len(under_way) > _UNDER_WAY:
             _settle(under_way.popleft())

@@ -153,10 +153,10 @@ def test_what_became_of_an_append_may_stay_unknown(tmp_path: Path, monkeypatch: 
                 yield tx
 
         failing.next = "persisted"
-        failing.begin = gone  # type: ignore[method-assign]
+        failing.begin = gone
         with pytest.raises(Unsure, match="not known"):
             log.append([one(told("a", id="1"))])
-        failing.begin = opened  # type: ignore[method-assign]
+        failing.begin = opened
         [answer] = log.append([one(told("a", id="1"))])
-        assert [(place.index, place.repeat) for place in answer] == [(0, True)]  # type: ignore[union-attr]
+        assert [(place.index, place.repeat) for place in answer] == [(0, True)]
         log.close()

@@ -140,7 +140,7 @@ def test_an_erasure_is_finished_where_the_followers_ended_in_the_middle(
     tell(rooms, "1")
     caught_up(rooms)
     first = process(rooms)
-    purge = rooms.house.log.purge  # type: ignore[attr-defined]
+    purge = rooms.house.log.purge
 
     def killing() -> None:
         os.kill(first, signal.SIGKILL)

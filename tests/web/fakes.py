@@ -171,7 +171,7 @@ class Recorder:
         self.closed: str | None = None
         self.failing: Refused | None = None
 
-    def record(self, drafts: Sequence[Draft]) -> Future[list[Placed]]:
+    def record(self, drafts: Sequence[Draft], *, size: int = 0) -> Future[list[Placed]]:
         """Record all of them."""
         future: Future[list[Placed]] = Future()
         try:
@@ -180,7 +180,7 @@ class Recorder:
             future.set_exception(refusal)
         return future
 
-    def record_each(self, drafts: Sequence[Draft]) -> Future[list[Placed | Refused]]:
+    def record_each(self, drafts: Sequence[Draft], *, size: int = 0) -> Future[list[Placed | Refused]]:
         """Record each by itself."""
         answers: list[Placed | Refused] = []
         for draft in drafts:

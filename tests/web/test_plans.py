@@ -104,10 +104,10 @@ class Plans:
         session = Session(id="1", subject=self.ada, role="administrator", name="ada", expires_at=NOON)
         saved.save(session, "Production", Filter(environment="production"))
         house = FakeHouse()
-        house.ask, house.log, house.saved = self.small.ask, self.small.log, saved  # type: ignore[assignment]
+        house.ask, house.log, house.saved = self.small.ask, self.small.log, saved
         house.administer.sessions = {"ada": FakeSession(id="1", role="administrator", subject=self.ada)}
         self.client = TestClient(
-            site(house, WebSettings(public_url="http://localhost")),  # type: ignore[arg-type]
+            site(house, WebSettings(public_url="http://localhost")),
             base_url="http://localhost",
             raise_server_exceptions=True,
         )

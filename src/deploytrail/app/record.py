@@ -32,7 +32,7 @@ diagnostics = logging.getLogger("deploytrail.record")
 
 MAX_BATCH: Final = 1024
 MAX_BYTES: Final = 8 * 2**20
-# Submissions, and bytes of them, that may wait; beyond it senders are told to come again.
+# Drafts, and bytes they were told in, that may wait; beyond it senders are told to come again.
 MAX_WAITING: Final = 20_000
 MAX_WAITING_BYTES: Final = 256 * 2**20
 # Seconds that stopping, and whoever records at once, waits for the disk.
@@ -47,6 +47,7 @@ class _Waiting(NamedTuple):
 
     drafts: Sequence[Draft]
     future: Future[Any]
+    size: int
     each: bool = False
     unless_touched: tuple[str, ...] = ()
     since: int = -1
@@ -56,11 +57,6 @@ class _Waiting(NamedTuple):
     def answers(self) -> int:
         """How many answers it waits for."""
         return len(self.drafts) if self.each else 1
-
-    @property
-    def size(self) -> int:
-        """Bytes of the raw delivery, the one thing that is large; doors bound the rest."""
-        return len(self.delivery.sealed or b"") if self.delivery else 0
 
 
 class Recorder:
@@ -116,13 +112,15 @@ class Recorder:
         unless_touched: Sequence[str] = (),
         since: int = -1,
         delivery: RawDelivery | None = None,
+        size: int = 0,
     ) -> Future[list[Placed]]:
-        """Record drafts together or not at all.
+        """Record drafts together or not at all. `size`: in how many bytes they were told, besides `delivery`.
 
         The future refuses with "conflict" (a guard was touched, or the same id told something else), "busy",
         "unavailable", or what sealing refuses; never with anything but Refused.
         """
-        return self._hand_in(_Waiting(drafts, Future(), False, tuple(unless_touched), since, delivery))
+        size += len(delivery.sealed) if delivery else 0
+        return self._hand_in(_Waiting(drafts, Future(), size, False, tuple(unless_touched), since, delivery))
 
     def record_now(self, draft: Draft) -> Placed:
         """Record one draft and wait until it is durable. Refused as `record`; "busy" if that takes long."""
@@ -132,12 +130,12 @@ class Recorder:
             words = f"After {_PATIENCE} s it is not known whether this was recorded. Look, then try again."
             raise Refused("busy", words) from None
 
-    def record_each(self, drafts: Sequence[Draft]) -> Future[list[Placed | Refused]]:
+    def record_each(self, drafts: Sequence[Draft], *, size: int = 0) -> Future[list[Placed | Refused]]:
         """Record drafts that stand alone, some hundreds at a time: where each stands, or why it does not.
 
-        The future itself refuses nothing.
+        `size`: in how many bytes they were told. The future itself refuses nothing.
         """
-        return self._hand_in(_Waiting(drafts, Future(), True))
+        return self._hand_in(_Waiting(drafts, Future(), size, True))
 
     def settle(self) -> None:
         """Wait for the batch that is being sealed and appended.

@@ -256,7 +256,8 @@ class House:
         self, path: str, name: str, type_: type[T], at_least: int | None, asked: dict[str, str | None]
     ) -> Iterator[T]:
         for page in self._pages(path, at_least, asked):
-            yield from self._convert(page.get(name, []), list[type_])  # type: ignore[valid-type]
+            for each in self._convert(page.get(name, []), list[Any]):
+                yield self._convert(each, type_)
 
     def _pages(
         self, path: str, at_least: int | None, asked: dict[str, str | None]

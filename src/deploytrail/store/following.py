@@ -108,7 +108,8 @@ class _Here:
 
     def follow(self, open_: Callable[[], Opened]) -> None:
         """The whole life of this process."""
-        number, name, _ = self._next()
+        # Whoever serves may have said that there is something new before this process was there to hear it.
+        number, name, _ = self._next("open", "stop")
         if name == "stop":
             return
         try:
@@ -274,6 +275,7 @@ class Following:
                 self._asked[number] = future
                 self._pipe.send((number, name, given))
         except OSError:
+            self._asked.pop(number, None)
             raise _gone() from None
         return future.result()
 
@@ -293,8 +295,9 @@ class Following:
             # A file that cannot be read is made anew under its name.
             for file in self._files.values():
                 alone.enter_context(file.let_go())
-            self._pipe.send((None, "open", ()))
             try:
+                with self._lock:
+                    self._pipe.send((None, "open", ()))
                 _, _, states, error = self._pipe.recv()
             except (EOFError, OSError):
                 raise _gone() from None
@@ -332,6 +335,8 @@ class Following:
                 self._open()
                 return
             except (Refused, OSError) as error:
+                # Whoever asked meanwhile is not heard any more.
+                self._let_down()
                 why = f"the process that follows the log cannot be begun ({error})"
 
     def _let_down(self) -> None:

@@ -154,8 +154,8 @@ async def _one(request: Request, key: str | None, wait: str) -> Response:
     shares = [web.share(*teller(caller_of(request)))]
     line = await body.read(request, told.MAX_TOLD, "A fact", web.room, shares)
     _charge(house, caller_of(request), 1, len(line))
-    caller = caller_of(request)
-    placed = await web.told.tell(_draft(house, caller, line, key))
+    draft = _draft(house, caller_of(request), line, key)
+    [placed] = await asyncio.wrap_future(house.recorder.record([draft], size=len(line)))
     leaf = placed.leaf
     if leaf is None:
         leaf = await run_in_threadpool(house.log.leaves, placed.index, placed.index + 1)
@@ -228,7 +228,7 @@ class _Pending(NamedTuple):
     """A batch of lines under way: what each was read as, and what becomes of those that are facts."""
 
     read: Sequence[Draft | Refused]
-    recorded: Future[list[Placed | Refused]] | None
+    recorded: Future[list[Placed | Refused]]
 
 
 class _Intake:
@@ -236,7 +236,7 @@ class _Intake:
 
     def __init__(self, house: House, caller: Caller, key: str | None) -> None:
         self._house, self._caller, self._key = house, caller, key
-        self._pending = _Pending([], None)
+        self._pending: _Pending | None = None
         self._lines = 0
         self.answers: list[bytes] = []
         self.newest = -1
@@ -250,8 +250,9 @@ class _Intake:
 
     async def settle(self) -> None:
         """Answer what is under way."""
-        pending, self._pending = self._pending, _Pending([], None)
-        self.answers += await run_in_threadpool(self._answer, pending, len(self.answers))
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            self.answers += await run_in_threadpool(self._answer, pending, len(self.answers))
 
     def _hand_in(self, lines: list[bytes | None]) -> _Pending:
         read: list[Draft | Refused] = []
@@ -259,7 +260,8 @@ class _Intake:
             self._lines += 1
             read.append(self._read(line))
         drafts = [draft for draft in read if isinstance(draft, Draft)]
-        return _Pending(read, self._house.recorder.record_each(drafts) if drafts else None)
+        size = sum(len(line or b"") for line in lines)
+        return _Pending(read, self._house.recorder.record_each(drafts, size=size))
 
     def _read(self, line: bytes | None) -> Draft | Refused:
         if line is None:
@@ -272,7 +274,7 @@ class _Intake:
             return Refused(refusal.code, refusal.words)
 
     def _answer(self, pending: _Pending, before: int) -> list[bytes]:
-        recorded = iter(pending.recorded.result() if pending.recorded else ())
+        recorded = iter(pending.recorded.result())
         placed = [each if isinstance(each, Refused) else next(recorded) for each in pending.read]
         there = [each for each in placed if isinstance(each, Placed)]
         self.newest = max([self.newest, *(each.index for each in there)])

@@ -37,7 +37,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import connection, models, transaction  # noqa: E402
 
 
-class Deployment(models.Model):  # type: ignore[misc]
+class Deployment(models.Model):
     name = models.CharField(max_length=200)
     service = models.CharField(max_length=200)
     environment = models.CharField(max_length=200)

@@ -18,7 +18,7 @@ from turns import facts, folder, take_turns
 warnings.simplefilter("ignore")
 
 
-class Deployment(Aggregate):  # type: ignore[misc]
+class Deployment(Aggregate):
     @event("Told")
     def __init__(self, body: str) -> None:
         self.body = body
