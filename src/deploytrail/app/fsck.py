@@ -30,12 +30,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from copy import copy
 from typing import Any, Final
 
 from deploytrail.app.fsck_beside import WORDS as BESIDE_WORDS
 from deploytrail.app.fsck_beside import Beside
 from deploytrail.app.fsck_part import Here
-from deploytrail.app.fsck_walk import Entries, Progress, Walk
+from deploytrail.app.fsck_walk import Entries, Progress, Sealing, Walk
 from deploytrail.app.judging import Unshown, answer, told
 from deploytrail.app.ports import Apart, Inspected, Signed
 from deploytrail.evidence.check import Check, Faults
@@ -95,10 +96,12 @@ def fsck(
             return
         look = _Look(log, vkey, before, apart, progress)
         open_views.enter_context(look.apart)
-        if beside is not None:
-            beside.begin(look.apart, log)
-        yield _answer(FILE, look.file)
-        yield from look.walked()
+        # The file is looked at as a whole while its entries are read.
+        damage = look.apart.stream(damaged, copy(log))
+        sealing = None if beside is None else beside.begin(look.apart, log)
+        walked = list(look.walked(sealing))
+        yield _answer(FILE, lambda faults: look.file(faults, next(damage)))
+        yield from walked
         yield _answer(NODES, look.nodes)
         yield _answer(HEAD, look.head)
         yield _answer(CHECKPOINTS, look.published)
@@ -109,6 +112,12 @@ def fsck(
             walk = look.walk
             entries = Entries(log, walk.next, walk.whole, walk.erased, look.apart, progress)
             yield from beside.checks(entries)
+
+
+def damaged(log: Inspected) -> Iterator[list[str] | None]:
+    """What the database itself finds wrong, as `Inspected.damage`. The view was not entered."""
+    with log:
+        yield log.damage()
 
 
 def _answer(number: int, find: Callable[[Faults], str]) -> Check:
@@ -153,18 +162,18 @@ class _Look:
         except Exception as error:
             return [], told(error)
 
-    def file(self, faults: Faults) -> str:
-        """Check 1."""
-        found = self._log.damage()
+    @staticmethod
+    def file(faults: Faults, found: list[str] | None) -> str:
+        """Check 1, from what `damaged` found."""
         for words in found or []:
             faults.add(f"{words}.")
         return "Nothing found." if found is not None else NOT_ASKED
 
-    def walked(self) -> Iterator[Check]:
+    def walked(self, sealing: Sealing | None) -> Iterator[Check]:
         """Checks 2, 3 and 4, from one walk."""
         walk = self.walk
         try:
-            walk.go()
+            walk.go(sealing)
         except Exception as error:
             walk.entries.add(told(error))
             walk.stop()

@@ -9,16 +9,18 @@ from __future__ import annotations
 import hashlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from copy import copy
+from heapq import merge
 from typing import Any, Final
 
 from deploytrail.app import fsck_search
-from deploytrail.app.fsck_opened import Opened, Sealed, open_all
+from deploytrail.app.fsck_given import Given
+from deploytrail.app.fsck_opened import Opened, Sealed
 from deploytrail.app.fsck_rows import Folded, compared, fold_again
-from deploytrail.app.fsck_search import Given, Standing, stored_sums
-from deploytrail.app.fsck_walk import BATCH, Entries
+from deploytrail.app.fsck_search import Standing, stored_sums
+from deploytrail.app.fsck_walk import Entries, Sealing
 from deploytrail.app.judging import Unshown, answer, told
 from deploytrail.app.kept import committed, id_mac_of, mac_of, open_kept
 from deploytrail.app.ports import (
@@ -73,24 +75,36 @@ class Beside:
         self._keys_words = _entered(views, self._keys)
         self._standing = Standing(self._search, views, self._chance)
 
-    def begin(self, apart: Apart, log: Inspected) -> None:
-        """Begin what takes longest, perhaps elsewhere. `log` may have been entered or not."""
+    def begin(self, apart: Apart, log: Inspected) -> Sealing:
+        """Begin what takes longest, perhaps elsewhere; what the walk over all entries is to look at besides.
+
+        `log` was entered.
+        """
         self._again = apart.stream(fold_again, copy(self._derived), copy(log))
         if self._standing.key is not None:
             self._sums = apart.stream(stored_sums, copy(self._search), self._standing.key)
+        self._opening = _Keys(self._keyring, self._keys)
+        self._sealed = _Sealed(log, self._opening, self._standing.key)
+        return self._sealed
 
     def checks(self, entries: Entries) -> Iterator[Check]:
-        """Checks 11 to 16."""
-        keys = _Keys(self._keyring, self._keys, entries.erased)
-        sealed = _Sealed(entries, keys, self._standing.key)
-        yield _answer(KEYS, keys.all if not self._keys_words else _unreadable(self._keys_words))
-        yield _answer(DISCLOSURES, sealed.disclosures)
-        yield _answer(OPENINGS, sealed.openings)
+        """Checks 11 to 16, once the walk is done."""
+        sealed = self._sealed
+        yield _answer(KEYS, lambda faults: self._kept(entries, faults))
+        yield _answer(DISCLOSURES, lambda faults: sealed.disclosures(entries, faults))
+        yield _answer(OPENINGS, lambda faults: sealed.openings(entries, faults))
         yield _answer(DELIVERIES, _Deliveries(entries, self._vault, sealed.runs).all)
         yield _answer(ROWS, lambda faults: compared(self._again, entries, faults))
-        yield _answer(SEARCH, lambda faults: self._searched(sealed, entries, faults))
+        yield _answer(SEARCH, lambda faults: self._searched(entries, faults))
 
-    def _searched(self, sealed: _Sealed, entries: Entries, faults: Faults) -> str:
+    def _kept(self, entries: Entries, faults: Faults) -> str:
+        if self._keys_words:
+            faults.add(self._keys_words)
+            return ""
+        return self._opening.all(entries.erased, faults)
+
+    def _searched(self, entries: Entries, faults: Faults) -> str:
+        sealed = self._sealed
         return fsck_search.compared(self._standing, self._sums, sealed.given, entries, sealed.whole(), faults)
 
 
@@ -103,14 +117,6 @@ def _entered(views: ExitStack, view: AbstractContextManager[Any]) -> str:
     return ""
 
 
-def _unreadable(words: str) -> Callable[[Faults], str]:
-    def find(faults: Faults) -> str:
-        faults.add(words)
-        return ""
-
-    return find
-
-
 def _answer(number: int, find: Callable[[Faults], str]) -> Check:
     return answer(number, WORDS[number], find)
 
@@ -118,8 +124,8 @@ def _answer(number: int, find: Callable[[Faults], str]) -> Check:
 class _Keys:
     """Subjects' keys, remembered."""
 
-    def __init__(self, keyring: Keyring, view: InspectedKeys, erased: dict[str, int]) -> None:
-        self._keyring, self._view, self._erased = keyring, view, erased
+    def __init__(self, keyring: Keyring, view: InspectedKeys) -> None:
+        self._keyring, self._view = keyring, view
         self._known: dict[str, bytes | str | None] = {}
 
     def key(self, subject: str) -> bytes | str | None:
@@ -133,11 +139,11 @@ class _Keys:
                 self._known[subject] = told(error)
         return self._known[subject]
 
-    def all(self, faults: Faults) -> str:
+    def all(self, erased: Mapping[str, int], faults: Faults) -> str:
         """Check 11."""
         subjects = self._file(faults)
         for subject in sorted(subjects, key=str):
-            self._one(faults, subject)
+            self._one(erased.get(subject), faults, subject)
         return f"Keys looked at: {len(subjects):,}."
 
     def _file(self, faults: Faults) -> set[Any]:
@@ -150,7 +156,7 @@ class _Keys:
                 faults.add(f"Somebody is known as {subject!r}, who has no key.")
         return subjects
 
-    def _one(self, faults: Faults, subject: Any) -> None:
+    def _one(self, erased: int | None, faults: Faults, subject: Any) -> None:
         try:
             key = self._keyring.key(subject)
         except Exception as error:
@@ -158,76 +164,45 @@ class _Keys:
             return
         if key is None or len(key) != KEY:
             faults.add(f"The key of {subject!r} is not one of {KEY} bytes.")
-        if subject in self._erased:
-            erased = self._erased[subject]
+        if erased is not None:
             faults.add(f"{subject} was erased by entry {erased} and still has a key: erase again.")
 
 
 class _Sealed:
-    """Disclosures held against the entries' commitments, in one walk over both."""
+    """Disclosures held against the entries' commitments; implements fsck_walk.Sealing.
 
-    def __init__(self, entries: Entries, keys: _Keys, key: SumKey | None) -> None:
-        self._entries, self._keys, self._key = entries, keys, key
+    What only an erasure can explain is gathered, since that may stand in a later entry.
+    """
+
+    def __init__(self, log: Inspected, keys: _Keys, key: SumKey | None) -> None:
+        self._log, self._keys, self._key = log, keys, key
         # What the search index should hold.
         self.given = None if key is None else Given(key)
-        self._wrong, self._missing = Faults(), Faults()
-        self._last_erased = max(entries.erased.values(), default=-1)
-        self._count = self._fields = 0
         # The first entry of each run of entries that one delivery led to, with its commitment.
         self.runs: list[tuple[int, str]] = []
         self._run: str | None = None
+        self._wrong, self._missing = Faults(), Faults()
+        self._count = self._fields = 0
+        # Entries by whose disclosure it is that nobody can open, and by what is closed in them.
+        self._keyless: dict[tuple[str], array[int]] = {}
+        self._closed: dict[tuple[str, str | None, bool], array[int]] = {}
         self._failed: Exception | None = None
-        self._walked = False
 
-    def disclosures(self, faults: Faults) -> str:
-        """Check 12."""
-        self._walk()
-        for index, subject in self._entries.log.stray_disclosures():
-            faults.add(f"There is a disclosure of {subject!r} for entry {index}, which does not exist.")
-        self._pass_on(self._wrong, faults)
-        return f"Disclosures looked at: {self._count:,}."
-
-    def openings(self, faults: Faults) -> str:
-        """Check 13."""
-        self._walk()
-        self._pass_on(self._missing, faults)
-        return f"Sealed fields looked at: {self._fields:,}."
-
-    def whole(self) -> bool:
-        """Whether every disclosure that should be there was opened."""
-        return self._failed is None and not self._wrong.count and not self._missing.count
-
-    def _pass_on(self, found: Faults, faults: Faults) -> None:
-        if self._failed is not None:
-            raise self._failed
-        faults.join(found)
-        if not found.count and not self._entries.whole:
-            raise Unshown("Not shown for the entries that are missing or cannot be read.")
-
-    def _walk(self) -> None:
-        if self._walked:
-            return
-        self._walked = True
+    def part(self, start: int, stop: int) -> Sealed:
+        """The disclosures of entries start <= index < stop, with the keys to them."""
+        blobs: dict[int, list[tuple[str, bytes]]] = {}
+        keys: dict[str, bytes | str | None] = {}
         try:
-            for opened in self._entries.apart.each(open_all, self._parts()):
-                self._take(opened)
-                self._entries.tell(min(opened.stop, self._entries.size), "disclosures")
-        except Exception as error:
-            self._failed = error
-
-    def _parts(self) -> Iterator[Sealed]:
-        log, at = self._entries.log, 0
-        while rows := log.entry_rows(at, limit=BATCH):
-            start, at = at, rows[-1][0] + 1
-            blobs: dict[int, list[tuple[str, bytes]]] = {}
-            keys: dict[str, bytes | str | None] = {}
-            for index, subject, sealed in log.disclosure_rows(start, at):
+            for index, subject, sealed in self._log.disclosure_rows(start, stop):
                 blobs.setdefault(index, []).append((subject, sealed))
                 if subject not in keys:
                     keys[subject] = self._keys.key(subject)
-            yield Sealed([(index, body) for index, _, body in rows], blobs, keys, self._key)
+        except Exception as error:
+            self._failed = error
+        return Sealed(blobs, keys, self._key)
 
-    def _take(self, opened: Opened) -> None:
+    def take(self, opened: Opened) -> None:
+        """What was found out of one part."""
         self._wrong.join(opened.wrong)
         if self.given is not None and opened.given is not None:
             self.given.join(opened.given)
@@ -237,21 +212,53 @@ class _Sealed:
             if name is not None and name != self._run:
                 self.runs.append((index, name))
             self._run = name
-        for index, subject in opened.keyless:
-            gone = "who was erased" if subject in self._entries.erased else "whose key is gone"
-            self._wrong.add(f"Entry {index} has a disclosure of {subject!r}, {gone}.")
-        for closed in opened.closed:
-            self._explain(*closed)
+        if self._failed is None:
+            for index, subject in opened.keyless:
+                self._keyless.setdefault((subject,), array("q")).append(index)
+            for index, path, owner, there in opened.closed:
+                self._closed.setdefault((path, owner, there), array("q")).append(index)
 
-    def _explain(self, index: int, path: str, owner: str | None, there: bool) -> None:
-        """A field without an opening is right only after an erasure."""
-        if owner in self._entries.erased:
-            return
-        if (owner is None or there) and self._last_erased > index:
-            # Redacted: it named somebody who was erased later.
-            return
-        whose = f"the disclosure of {owner} {'has no opening' if there else 'is missing'}"
-        self._missing.add(f"Entry {index}: {path} cannot be opened; {whose}, and no erasure explains it.")
+    def disclosures(self, entries: Entries, faults: Faults) -> str:
+        """Check 12."""
+        for index, subject in self._log.stray_disclosures():
+            faults.add(f"There is a disclosure of {subject!r} for entry {index}, which does not exist.")
+        for index, subject in _by_entry(self._keyless):
+            gone = "who was erased" if subject in entries.erased else "whose key is gone"
+            self._wrong.add(f"Entry {index} has a disclosure of {subject!r}, {gone}.")
+        self._pass_on(self._wrong, entries, faults)
+        return f"Disclosures looked at: {self._count:,}."
+
+    def openings(self, entries: Entries, faults: Faults) -> str:
+        """Check 13."""
+        last = max(entries.erased.values(), default=-1)
+        for index, path, owner, there in _by_entry(self._closed):
+            # Right only after an erasure: of its owner, or redacted, since it named somebody erased later.
+            if owner in entries.erased or ((owner is None or there) and last > index):
+                continue
+            whose = f"the disclosure of {owner} {'has no opening' if there else 'is missing'}"
+            self._missing.add(f"Entry {index}: {path} cannot be opened; {whose}, and no erasure explains it.")
+        self._pass_on(self._missing, entries, faults)
+        return f"Sealed fields looked at: {self._fields:,}."
+
+    def whole(self) -> bool:
+        """Whether every disclosure that should be there was opened."""
+        return self._failed is None and not self._wrong.count and not self._missing.count
+
+    def _pass_on(self, found: Faults, entries: Entries, faults: Faults) -> None:
+        if self._failed is not None:
+            raise self._failed
+        faults.join(found)
+        if not found.count and not entries.whole:
+            raise Unshown("Not shown for the entries that are missing or cannot be read.")
+
+
+def _by_entry(gathered: Mapping[Any, array[int]]) -> Iterator[tuple[Any, ...]]:
+    """(entry, what was gathered about it) in the order of entries."""
+    return merge(*(_each_with(what, indices) for what, indices in gathered.items()))
+
+
+def _each_with(what: tuple[Any, ...], indices: array[int]) -> Iterator[tuple[Any, ...]]:
+    return ((index, *what) for index in indices)
 
 
 class _Deliveries:

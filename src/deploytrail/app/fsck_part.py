@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Self
 
 from deploytrail.app.access import HOUSE
+from deploytrail.app.fsck_opened import Opened, Sealed
 from deploytrail.app.judging import told
+from deploytrail.app.packing import unpack
 from deploytrail.app.ports import Given, Made
+from deploytrail.errors import Refused
 from deploytrail.evidence.check import Faults
 from deploytrail.facts.entry import Entry, check
 from deploytrail.facts.subjects import subject_hash
@@ -41,14 +44,16 @@ class Here:
 class Part(NamedTuple):
     """The leaf and the body of each entry from `start` on, and what two tables hold about them.
 
-    `keys` is what the subject index has of each, `ids` (source, id) under which each is known; None where
-    the table cannot be read.
+    A body is packed, as it is kept. `keys` is what the subject index has of each, `ids` (source, id) under
+    which each is known; None where the table cannot be read. `sealed` is what is disclosed of them, None
+    where nobody asks.
     """
 
     start: int
     rows: list[tuple[Any, Any]]
     keys: Mapping[int, Any] | None
     ids: Mapping[int, list[tuple[Any, Any]]] | None
+    sealed: Sealed | None = None
 
 
 class Found:
@@ -68,12 +73,14 @@ class Found:
         # Subjects that were erased, with the newest entry that says so.
         self.erased: dict[str, int] = {}
         self.pairs = self.known = 0
+        self.opened = None if part.sealed is None else Opened(part.sealed)
 
 
 def look(part: Part) -> Found:
-    """Check 3 and 4, and the part's share of 9 and 10."""
+    """Check 3 and 4, and the part's share of 9 and 10, and of 12, 13 and 16 if asked for."""
     found = Found(part)
-    for index, (leaf, body) in enumerate(part.rows, part.start):
+    for index, (leaf, kept) in enumerate(part.rows, part.start):
+        body = unpacked(kept)
         if not _hashed(found, index, leaf, body):
             continue
         try:
@@ -81,7 +88,11 @@ def look(part: Part) -> Found:
         except Exception as error:
             found.decoded.add(f"Entry {index}: {told(error)}")
             found.unread.append(index)
+            if found.opened is not None:
+                found.opened.look(index, body, None)
             continue
+        if found.opened is not None:
+            found.opened.look(index, body, entry)
         if part.keys is not None:
             _indexed(found, index, entry.subjects, part.keys.get(index, ""))
         if part.ids is not None:
@@ -89,6 +100,14 @@ def look(part: Part) -> Found:
         if entry.kind == "subject.erased" and entry.source == HOUSE:
             found.erased[str(entry.data.get("subject"))] = index
     return found
+
+
+def unpacked(kept: Any) -> Any:
+    """An entry's bytes; as it lies there, whatever it is, where it cannot be unpacked."""
+    try:
+        return unpack(kept) if isinstance(kept, bytes) else kept
+    except Refused:
+        return kept
 
 
 def _hashed(found: Found, index: int, leaf: Any, body: Any) -> bool:

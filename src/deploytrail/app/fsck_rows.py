@@ -8,6 +8,7 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from deploytrail.app.follow import fold_batch
+from deploytrail.app.fsck_part import unpacked
 from deploytrail.app.fsck_walk import Entries
 from deploytrail.app.judging import Unshown, told
 from deploytrail.app.ports import Derived, Inspected, InspectedDerived, Row
@@ -115,7 +116,7 @@ def _folding(fresh: Derived, log: Inspected, cursor: int) -> Iterator[int]:
         rows = log.entry_rows(at, min(at + _FOLDED, cursor), _FOLDED)
         if not rows:
             return
-        entries = [Row(*row) for row in rows]
+        entries = [Row(index, leaf, unpacked(body)) for index, leaf, body in rows]
         fold_batch(fresh, entries, [read(row.body) for row in entries])
         at = rows[-1][0] + 1
         yield at

@@ -1,17 +1,18 @@
 """One walk over all entries of a log, which builds its tree and holds what lies beside it in their order.
 
-The tree is built from the stored leaf hashes, and entries are held against those. Entries, subject index and
-known ids are read side by side, each in the order of entries, so that memory does not grow with the log;
-parts of some hundred entries are looked at by whoever has a free core.
+The tree is built from the stored leaf hashes, and entries are held against those. Entries, subject index,
+known ids and, if asked for, disclosures are read side by side, each in the order of entries, so that memory
+does not grow with the log; parts of a thousand entries are looked at by whoever has a free core.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
-from deploytrail.app.fsck_part import BETWEEN, Found, Part, look
+from deploytrail.app.fsck_opened import Opened, Sealed
+from deploytrail.app.fsck_part import BETWEEN, Found, Part, look, unpacked
 from deploytrail.app.judging import told
 from deploytrail.app.ports import Apart, Inspected
 from deploytrail.evidence.check import Faults
@@ -21,7 +22,7 @@ from deploytrail.tlog.hashes import EMPTY_ROOT
 # (looked at so far, of how many, at what)
 Progress = Callable[[int, int, str], None]
 
-BATCH: Final = 500
+BATCH: Final = 1_000
 # A file in which so many entries cannot be read is not looked through to its end.
 _ENOUGH: Final = 100
 _FIRST: Final = -(2**63)
@@ -46,12 +47,22 @@ class Entries(NamedTuple):
     def bodies(self, start: int, stop: int) -> list[tuple[int, bytes, bytes]]:
         """(index, leaf, body) of those that are whole enough to be looked at."""
         rows = self.log.entry_rows(start, stop, stop - start)
-        return [row for row in rows if isinstance(row[2], bytes)]
+        return [(index, leaf, unpacked(body)) for index, leaf, body in rows if isinstance(body, bytes)]
 
     def tell(self, done: int, words: str) -> None:
         """How far a check is."""
         if self.progress:
             self.progress(done, self.size, words)
+
+
+class Sealing(Protocol):
+    """What is disclosed of entries: given with each part of a walk, and what was found out taken back."""
+
+    def part(self, start: int, stop: int) -> Sealed:
+        """That of entries start <= index < stop. Never raises."""
+
+    def take(self, opened: Opened) -> None:
+        """What was found out, part after part."""
 
 
 class Walk:
@@ -78,11 +89,13 @@ class Walk:
         self._unread_ranges: list[range] = []
         # Subjects that were erased, with the newest entry that says so.
         self.erased: dict[str, int] = {}
+        self._sealing: Sealing | None = None
         self._frontier = Frontier.EMPTY
         self.at_head = Frontier.EMPTY
 
-    def go(self) -> None:
+    def go(self, sealing: Sealing | None = None) -> None:
         """Look at everything, or stop when enough cannot be read."""
+        self._sealing = sealing
         for found in self._apart.each(look, self._parts()):
             self._take(found)
             if self._progress and self._size:
@@ -132,6 +145,7 @@ class Walk:
             [row[1:] for row in rows],
             None if self.index.words else dict(keys),
             None if self.ids.words else by_entry,
+            self._sealing.part(start, stop) if self._sealing else None,
         )
 
     def _read(self, at: int) -> tuple[_Rows, int | None]:
@@ -212,6 +226,8 @@ class Walk:
         self.index.add(found.index, found.pairs)
         self.ids.add(found.ids, found.known)
         self.erased.update(found.erased)
+        if self._sealing and found.opened is not None:
+            self._sealing.take(found.opened)
         self._unread.update(found.unread)
         if found.start == self._frontier.size:
             self._grow(found.leaves)

@@ -394,7 +394,7 @@ class Inspected(Protocol):
         """(id, size, root, frontier, published) of every head row."""
 
     def entry_rows(self, start: int, stop: int | None = None, limit: int = 500) -> list[tuple[Any, ...]]:
-        """(idx, leaf, body) from `start` on, in order, at most `limit`."""
+        """(idx, leaf, body) from `start` on, in order, at most `limit`; bodies packed, as they are kept."""
 
     def node_rows(self) -> Iterator[tuple[Any, ...]]:
         """(level, idx, hash) of every tile hash."""

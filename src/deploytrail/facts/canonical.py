@@ -98,7 +98,8 @@ def normal(text: str) -> str:
 
 def _quickly(data: bytes) -> dict[str, Any] | None:
     """The object of bytes that need no second look at their parts; None for all others."""
-    if not data.isascii() or b"\\u" in data:
+    # One sign is found in a tenth of the time that two take, and few entries have it.
+    if not data.isascii() or (b"\\" in data and b"\\u" in data):
         return None
     try:
         value: dict[str, Any] = _shallow.decode(data)

@@ -85,8 +85,8 @@ def _from_bytes(body: bytes, keys: dict[str, None]) -> bool:
     if at < 0:
         return True
     end = body.index(b'"', at + len(_PERSON))
-    person = body[at : end + 1]
-    if b"\\" in person or body.count(_PERSON) != body.count(person):
+    person, named = body[at : end + 1], body.count(_PERSON)
+    if b"\\" in person or (named > 1 and named != body.count(person)):
         return False
     keys["actor:" + person[len(_PERSON) - 2 : -1].decode()] = None
     return True

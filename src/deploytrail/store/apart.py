@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -19,6 +21,12 @@ from deploytrail.errors import Refused
 _AHEAD: Final = 2
 # Started anew instead of forked: a fork would share open files and locks.
 _SPAWN: Final = multiprocessing.get_context("spawn")
+
+
+# How much these processes give way (nice(2)).
+_YIELDING: Final = 10
+# Objects that may come and go before circles are looked for: jobs make none, and much that is alive.
+_ALLOCATIONS: Final = 200_000
 
 
 class Spawned:
@@ -43,7 +51,10 @@ class Spawned:
     def each(self, job: Callable[[Given], Made], parts: Iterable[Given]) -> Iterator[Made]:
         """What `job` makes of each part, in their order."""
         if self._parts is None:
-            self._parts = ProcessPoolExecutor(self._many, mp_context=_SPAWN)
+            # What one process does alone takes longest: parts let it go before them.
+            self._parts = ProcessPoolExecutor(
+                self._many, mp_context=_SPAWN, initializer=_begin, initargs=(_YIELDING,)
+            )
         waiting: deque[Future[Made]] = deque()
         try:
             for part in parts:
@@ -66,8 +77,16 @@ class Spawned:
         return _heard(ours)
 
 
+def _begin(yielding: int = 0) -> None:
+    """In the other process, before its work."""
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS, 20, 20)
+    os.nice(yielding)
+
+
 def _run(pipe: Connection, job: Callable[..., Iterator[Any]], given: tuple[Any, ...]) -> None:
     """In the other process: tell each thing that is made, then how it ended. Nobody may listen any more."""
+    _begin()
     with suppress(BrokenPipeError):
         try:
             for made in job(*given):

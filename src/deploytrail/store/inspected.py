@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
 
-from deploytrail.app.packing import unpack
 from deploytrail.app.ports import SumKey
 from deploytrail.errors import Refused
 from deploytrail.projections.tables import Table
@@ -68,7 +67,7 @@ class InspectedLog(_View):
     def entry_rows(self, start: int, stop: int | None = None, limit: int = 500) -> list[tuple[Any, ...]]:
         last = 2**63 - 1 if stop is None else stop - 1
         text = "SELECT idx, leaf, body FROM entry WHERE idx BETWEEN ? AND ? ORDER BY idx LIMIT ?"
-        return [(index, leaf, _unpacked(body)) for index, leaf, body in self._all(text, (start, last, limit))]
+        return self._all(text, (start, last, limit))
 
     def node_rows(self) -> Iterator[tuple[Any, ...]]:
         return self._each("SELECT level, idx, hash FROM node ORDER BY level, idx")
@@ -184,11 +183,3 @@ class _Again(SqlDerived):
 
     def _ddl(self) -> list[str]:
         return [text for text in super()._ddl() if not text.startswith("CREATE INDEX")]
-
-
-def _unpacked(body: Any) -> Any:
-    """An entry's bytes; as it lies there, whatever it is, where it cannot be unpacked."""
-    try:
-        return unpack(body) if isinstance(body, bytes) else body
-    except Refused:
-        return body
