@@ -93,7 +93,7 @@ class Facts:
 def fold_batch(derived: Derived, entries: Sequence[Row], facts: Sequence[Entry]) -> None:
     """Fold entries that follow one another into `derived`, in one unit of work with its cursor."""
     rows: Rows = derived.begin()
-    foresee_all(facts, rows)
+    foresee_all(entries[0].index, facts, rows)
     for row, fact in zip(entries, facts, strict=True):
         fold_all(row.index, fact, rows)
     rows.put(FOLLOWING, Following("versions", versions()))

@@ -312,28 +312,33 @@ def deployment_of(report: int, rows: Readable) -> Deployment | None:
     return rows.get(DEPLOYMENTS, report) or rows.get(DEPLOYMENTS, home(report, rows))
 
 
-def begun(index: int, entry: Entry, name: str, at: int) -> Report:
-    """A new report, with nothing in it yet but its name and time."""
-    return Report(source=entry.source, name=name, first=index, last=index, first_at=at, last_at=at)
+def begun(index: int, entry: Entry, name: str, at: int, said: dict[str, Any]) -> Report:
+    """The report of its first fact, which happened `at` (UTC ms) and says `said`, as `said_by` has it."""
+    found = {**said, "source": entry.source, "name": name}
+    found["first"] = found["last"] = index
+    found["first_at"] = found["last_at"] = at
+    _news(_NOTHING, index, entry, at, found)
+    return Report(**found)
 
 
-def extended(report: Report, index: int, entry: Entry, at: int) -> Report:
-    """The report with one more fact in it, which happened `at` (UTC ms), in whatever order facts come."""
-    data = entry.data
-    found: dict[str, Any] = {"last": index}
+def extended(report: Report, index: int, entry: Entry, at: int, said: dict[str, Any]) -> Report:
+    """The report with one more fact in it, as `begun`, in whatever order facts come."""
+    found = {**said, "last": index}
     if at < report.first_at:
         found["first_at"] = at
     if at > report.last_at:
         found["last_at"] = at
-    if "url" in data:
-        found["url"] = index
-    _fields(report, data, found)
-    _person(report, entry, found)
-    _progress(report, index, entry.kind, data, at, found)
+    _news(report, index, entry, at, found)
     return msgspec.structs.replace(report, **found)
 
 
-def _fields(report: Report, data: dict[str, Any], found: dict[str, Any]) -> None:
+# A report in which nothing was said yet.
+_NOTHING: Final = Report("", "", 0, 0, 0, 0)
+
+
+def said_by(data: dict[str, Any]) -> dict[str, Any]:
+    """What a fact says of a report by itself: fields of a Report that take the place of those before."""
+    found: dict[str, Any] = {}
     if value := text(data, "version"):
         found["version"] = value
     if value := text(data, "artifact"):
@@ -349,8 +354,17 @@ def _fields(report: Report, data: dict[str, Any], found: dict[str, Any]) -> None
         for item in items(data, "commits")[:MAX_COMMITS]
         if (commit := sha(item, "sha"))
     ]
-    if commits and commits != report.commits:
+    if commits:
         found["commits"] = commits
+    return found
+
+
+def _news(report: Report, index: int, entry: Entry, at: int, found: dict[str, Any]) -> None:
+    """What depends on what was told before."""
+    if "url" in entry.data:
+        found["url"] = index
+    _person(report, entry, found)
+    _progress(report, index, entry.kind, entry.data, at, found)
 
 
 def _person(report: Report, entry: Entry, found: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ Each report keeps its own state inside its deployment's row, so that joining and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -24,13 +24,14 @@ from deploytrail.projections.deployment_rows import (
     begun,
     deployment_of,
     extended,
+    said_by,
     side,
     summed,
 )
 from deploytrail.projections.environments import settle
 from deploytrail.projections.join import distance, join
-from deploytrail.projections.known import KNOWN, Known, by_commit, by_digest, by_name, by_version, known_key
-from deploytrail.projections.reading import items, moment, sha, text, whole
+from deploytrail.projections.known import KNOWN, Known, by_name, known_key
+from deploytrail.projections.reading import moment, text, whole
 from deploytrail.projections.tables import Rows, Table
 
 _KINDS: Final = frozenset({"deployment.started", "deployment.step", "deployment.finished"})
@@ -47,10 +48,13 @@ class Deployments:
     version = 3
     tables: tuple[Table[Any], ...] = (DEPLOYMENTS, KNOWN, JOINED, SUCCESSORS, STEPS)
 
-    def foresee(self, entries: Iterable[Entry], rows: Rows) -> None:
+    def foresee(self, start: int, entries: Sequence[Entry], rows: Rows) -> None:
         """Everything that reports are known by, most of which is new, is looked up at once."""
-        keys = [key for entry in entries if entry.kind in _KINDS for key in _keys(entry, rows)]
-        rows.foresee(KNOWN, [(key,) for key in keys])
+        keys = []
+        for index, entry in enumerate(entries, start):
+            if entry.kind in _KINDS and (said := _said(index, entry, rows)):
+                keys += [(key,) for key in (said.key, *said.joining, *said.versions)]
+        rows.foresee(KNOWN, keys)
 
     def fold(self, index: int, entry: Entry, rows: Rows) -> None:
         """Take in a report, a job of one, or the separation of one."""
@@ -62,8 +66,12 @@ class Deployments:
             _separate(entry.data, rows)
 
 
-def report_of(entry: Entry, service: str | None, environment: str | None, rows: Rows) -> int | None:
+def report_of(
+    index: int, entry: Entry, service: str | None, environment: str | None, rows: Rows
+) -> int | None:
     """The report that an entry about this place belongs to, by its first entry, if it is about one."""
+    if entry.kind in _KINDS and (told := rows.memo.get("report")) and told[0] == index:
+        return int(told[1])
     name = text(entry.data, "deployment")
     if service is None or environment is None or name is None:
         return None
@@ -72,19 +80,44 @@ def report_of(entry: Entry, service: str | None, environment: str | None, rows: 
     return own[1].first if own else None
 
 
-def _keys(entry: Entry, rows: Rows) -> list[int]:
-    """What a fold of this report is going to look up."""
+class _Said(msgspec.Struct, frozen=True, gc=False):
+    """What a fact says of a report by itself: the place, the report's name and fields, and where the service
+    keeps what is known by that name, by digest and commits, and by version.
+    """
+
+    service: str
+    environment: str
+    name: str
+    fields: dict[str, Any]
+    key: int
+    joining: list[int]
+    versions: list[int]
+
+
+def _said(index: int, entry: Entry, rows: Rows) -> _Said | None:
+    """What the entry at `index` says of a report, worked out once in a unit of work, if it names one."""
+    try:
+        found: _Said | None = rows.memo[index]
+    except KeyError:
+        found = rows.memo[index] = _worked_out(entry, rows)
+    return found
+
+
+def _worked_out(entry: Entry, rows: Rows) -> _Said | None:
     service, environment = names.place_in(entry, rows)
-    data = entry.data
-    if service is None or environment is None:
-        return []
-    whats = [by_name(environment, text(data, "deployment") or "")]
-    if digest := text(data, "artifact"):
-        whats.append(by_digest(digest))
-    if version := text(data, "version"):
-        whats.append(by_version(version))
-    whats += {by_commit(name) for item in items(data, "commits") if (name := sha(item, "sha"))}
-    return [known_key(service, what) for what in whats]
+    name = text(entry.data, "deployment")
+    if service is None or environment is None or name is None:
+        return None
+    fields = said_by(entry.data)
+    return _Said(
+        service,
+        environment,
+        name,
+        fields,
+        known_key(service, by_name(environment, name)),
+        known.joining(fields.get("artifact"), fields.get("commits", ()), service),
+        known.versions(fields.get("version"), service),
+    )
 
 
 def _own(told: tuple[int, ...], source: str, name: str, rows: Rows) -> tuple[Deployment, Report] | None:
@@ -99,43 +132,53 @@ def _own(told: tuple[int, ...], source: str, name: str, rows: Rows) -> tuple[Dep
 
 
 def _report(index: int, entry: Entry, rows: Rows) -> None:
-    service, environment = names.place_in(entry, rows)
-    name = text(entry.data, "deployment")
-    if service is None or environment is None or name is None:
+    said = _said(index, entry, rows)
+    if said is None:
         return
-    at = moment(entry)
-    key = known_key(service, by_name(environment, name))
-    spots = rows.get(KNOWN, key)
-    told = spots.of(environment) if spots else ()
-    own = _own(told, entry.source, name, rows) if told else None
-    if own is None:
-        before, old = None, None
-        new = extended(begun(index, entry, name, at), index, entry, at)
-        rows.put(KNOWN, spots.and_(index, environment) if spots else Known.begun(key, index, environment))
+    spots = rows.get(KNOWN, said.key)
+    told = spots.of(said.environment) if spots else ()
+    own = _own(told, entry.source, said.name, rows) if told else None
+    if own is not None:
+        rows.memo["report"] = index, own[1].first
+        _more(index, entry, said, told, own, rows)
+        return
+    rows.memo["report"] = index, index
+    service, environment = said.service, said.environment
+    new = begun(index, entry, said.name, moment(entry), said.fields)
+    known.add(index, environment, {said.key: spots}, rows)
+    spoken = known.looked_up(said.joining, rows)
+    found = _home_for(new, service, environment, {*told, *_alike(spoken.values(), environment)}, rows)
+    known.add(index, environment, spoken, rows)
+    known.add(index, environment, known.looked_up(said.versions, rows), rows)
+    if found is not None:
+        _join(None, new, *found, rows)
     else:
-        before, old = own
-        new = extended(old, index, entry, at)
-        rows.put(STEPS, Step(new.first, index))
-        # A declaration since then may have moved it.
-        service, environment = before.service, before.environment
-    spoken = known.looked_up(known.joining(new, service), rows)
-    versions = known.versions(new, service)
-    if old is None:
-        gained = spoken
-    else:
-        told_before = known.joining(old, service)
-        gained = {key: spot for key, spot in spoken.items() if key not in told_before}
-        versions = versions if new.version != old.version else []
+        settle(None, summed(index, service, environment, [new]), rows)
+
+
+def _more(
+    index: int, entry: Entry, said: _Said, told: tuple[int, ...], own: tuple[Deployment, Report], rows: Rows
+) -> None:
+    """Take in one more fact of a report that is known."""
+    before, old = own
+    new = extended(old, index, entry, moment(entry), said.fields)
+    rows.put(STEPS, Step(new.first, index))
+    # A declaration since then may have moved it.
+    service, environment = before.service, before.environment
+    spoken = known.looked_up(known.joining(new.artifact, new.commits, service), rows)
+    told_before = known.joining(old.artifact, old.commits, service)
+    gained = {key: spot for key, spot in spoken.items() if key not in told_before}
+    versions = known.versions(new.version, service) if new.version != old.version else []
     found = None
-    if before is None or (gained and len(before.reports) == 1):
+    if gained and len(before.reports) == 1:
         found = _home_for(new, service, environment, {*told, *_alike(spoken.values(), environment)}, rows)
     known.add(new.first, environment, gained, rows)
     known.add(new.first, environment, known.looked_up(versions, rows), rows)
-    if found is not None and found[0].key != (before.key if before else None):
+    if found is not None and found[0].key != before.key:
         _join(before, new, *found, rows)
         return
-    others = [new if r.first == new.first else r for r in before.reports] if before else [new]
-    settle(before, summed(before.key if before else new.first, service, environment, others), rows)
+    others = [new if r.first == new.first else r for r in before.reports]
+    settle(before, summed(before.key, service, environment, others), rows)
 
 
 def _alike(spoken: Iterable[Known | None], environment: str) -> Iterator[int]:
@@ -183,7 +226,7 @@ def _join(before: Deployment | None, report: Report, into: Deployment, why: str,
 
 def _job(index: int, entry: Entry, rows: Rows) -> None:
     """A job that says for which deployment it runs stands in that deployment's timeline."""
-    report = report_of(entry, *names.place_in(entry, rows), rows)
+    report = report_of(index, entry, *names.place_in(entry, rows), rows)
     if report is not None:
         rows.put(STEPS, Step(report, index))
 

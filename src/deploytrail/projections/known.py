@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -48,6 +48,8 @@ class Known(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def and_(self, report: int, environment: str) -> Known:
         """With one more report: of many the earliest and the newest are kept, of environments the newest."""
         mark = mark_of(environment)
+        if mark not in [spot[0] for spot in self.told]:
+            return Known(self.key, (*self.told[-ENVIRONMENTS:], (mark, report)))
         mine: tuple[int, ...] = ()
         others = []
         for spot in self.told:
@@ -100,19 +102,19 @@ def by_version(version: str) -> str:
     return f"version:{version}"
 
 
-def joining(report: Report, service: str) -> list[int]:
+def joining(artifact: str | None, commits: Sequence[tuple[Any, str]], service: str) -> list[int]:
     """Where a service keeps what reports may be about one deployment by: a digest, commits."""
-    found = [known_key(service, by_commit(name)) for _, name in report.commits]
+    found = [known_key(service, by_commit(name)) for _, name in commits]
     if len(found) > 1:
         found = list(dict.fromkeys(found))
-    if report.artifact:
-        found.append(known_key(service, by_digest(report.artifact)))
+    if artifact:
+        found.append(known_key(service, by_digest(artifact)))
     return found
 
 
-def versions(report: Report, service: str) -> list[int]:
+def versions(version: str | None, service: str) -> list[int]:
     """Where a service keeps the version that a report says."""
-    return [known_key(service, by_version(report.version))] if report.version else []
+    return [known_key(service, by_version(version))] if version else []
 
 
 def looked_up(keys: Iterable[int], rows: Rows) -> dict[int, Known | None]:
@@ -122,7 +124,7 @@ def looked_up(keys: Iterable[int], rows: Rows) -> dict[int, Known | None]:
 
 def offer(report: Report, service: str, environment: str, rows: Rows) -> None:
     """Let later reports find this one by all that it says."""
-    keys = [*joining(report, service), *versions(report, service)]
+    keys = [*joining(report.artifact, report.commits, service), *versions(report.version, service)]
     add(report.first, environment, looked_up(keys, rows), rows)
 
 

@@ -41,9 +41,8 @@ class People:
 
     def fold(self, index: int, entry: Entry, rows: Rows) -> None:
         """Take in everybody that an entry names, or an erasure."""
-        for value in (entry.actor, entry.data):
-            for subject, person in persons(value):
-                _seen(subject, person, index, rows)
+        for subject, person in persons([entry.actor, entry.data]):
+            _seen(subject, person, index, rows)
         if entry.kind == "subject.erased" and (subject := text(entry.data, "subject") or ""):
             old = rows.get(PEOPLE, subject) or Person(subject, index, index)
             rows.put(

@@ -5,7 +5,6 @@ Each function gives the value if it is there and of its type, else None or nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -67,21 +66,23 @@ def actor_of(entry: Entry) -> str | None:
     return None if entry.actor is None else text(entry.actor, "id")
 
 
-def persons(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every person in a value of an entry: subject id and the person's object."""
-    waiting = [value] if type(value) in _NESTED else []
+def persons(values: list[Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Every person in values of an entry: subject id and the person's object."""
+    found = []
+    waiting: list[Any] = [values]
     # Grows while it is walked.
     for value in waiting:
         inside = value
         if type(value) is dict:
             subject = value.get("id")
-            if type(subject) is str and subject.startswith("s_"):
-                yield subject, value
+            if type(subject) is str and subject[:2] == "s_":
+                found.append((subject, value))
             inside = value.values()
         for inner in inside:
-            # Most are sealed fields, of one text.
-            if type(inner) in _NESTED and not (len(inner) == 1 and "c" in inner):
+            # Most are texts, and of the rest most are sealed fields, of one text.
+            if type(inner) is not str and type(inner) in _NESTED and not (len(inner) == 1 and "c" in inner):
                 waiting.append(inner)
+    return found
 
 
 # An entry's times are asked for by several projections.
@@ -106,6 +107,8 @@ def moment(entry: Entry) -> int:
     return received if told is None else min(told, received)
 
 
+# A source tells about a few repositories.
+@lru_cache(maxsize=1024)
 def repository(told: str | None) -> str | None:
     """A repository in one spelling: lower case, without scheme, user, `.git` and slashes at the ends."""
     if told is None:

@@ -41,10 +41,10 @@ TABLES: Final[tuple[Table[Any], ...]] = tuple(
 FORESEEING: Final[tuple[Foreseeing, ...]] = (_DEPLOYMENTS,)
 
 
-def foresee_all(entries: Sequence[Entry], rows: Rows) -> None:
-    """Let `rows` get at once what folding these entries is going to read."""
+def foresee_all(start: int, entries: Sequence[Entry], rows: Rows) -> None:
+    """Let `rows` get at once what folding these entries, from the index `start` on, is going to read."""
     for projection in FORESEEING:
-        projection.foresee(entries, rows)
+        projection.foresee(start, entries, rows)
 
 
 @lru_cache(maxsize=512)

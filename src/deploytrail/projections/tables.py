@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
@@ -21,6 +21,12 @@ class Kept(Generic[R]):
     as_: type[msgspec.Struct]
     narrow: Callable[[R], Any]
     wide: Callable[[Any], R]
+
+
+def attributes(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """What gives the values of these attributes, always as a tuple."""
+    found = attrgetter(*names)
+    return found if len(names) > 1 else lambda row: (found(row),)
 
 
 class Table(Generic[R]):
@@ -49,13 +55,8 @@ class Table(Generic[R]):
         self.kept = kept
         if self.words & {*key, *(columns[-1] for columns in indexes)}:
             raise ValueError(f"{name}: words have no order")
-        self._key = attrgetter(*key)
-        self._single = len(key) == 1
-
-    def key_of(self, row: R) -> tuple[Any, ...]:
-        """The primary key of a row."""
-        found = self._key(row)
-        return (found,) if self._single else found
+        # The primary key of a row.
+        self.key_of: Callable[[R], tuple[Any, ...]] = attributes(key)
 
     def serves(self, where: Collection[str], order: str) -> bool:
         """Whether key or an index gives the rows equal in `where` in the order of `order`, without a scan."""
@@ -94,8 +95,9 @@ class Rows(Readable, Protocol):
 class Foreseeing(Protocol):
     """A projection that knows what it is going to read."""
 
-    def foresee(self, entries: Iterable[Entry], rows: Rows) -> None:
-        """Tell `rows` what folding these entries is going to read, as far as that is known and worth it."""
+    def foresee(self, start: int, entries: Sequence[Entry], rows: Rows) -> None:
+        """Tell `rows` what folding these entries, from the index `start` on, is going to read, as far as that
+        is known and worth it."""
 
 
 class Projection(Protocol):

@@ -72,7 +72,7 @@ class Trail:
             environment=environment,
             actor=actor,
             outcome=words.outcome(text(entry.data, "outcome")),
-            report=report_of(entry, service, environment, rows),
+            report=report_of(index, entry, service, environment, rows),
         )
         rows.put(TRAIL, row)
         _offer("service", service, index, rows)

@@ -10,7 +10,7 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from deploytrail.projections.tables import R, Table
+from deploytrail.projections.tables import R, Table, attributes
 
 _PLAIN: Final = (int, str, bool)
 
@@ -80,7 +80,7 @@ class Codec:
         plain = [column for column in self.columns if column is not REST]
         names = [column.name for column in plain]
         rest = [name for name in fields if name not in names]
-        self._found_by = _attributes(names)
+        self._found_by = attributes(names)
         self._truths = [place for place, column in enumerate(plain) if column.sort == "bool"]
         self._others = attrgetter(*rest) if rest else None
         self._encode = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -117,12 +117,6 @@ class Codec:
             ]
         row = self._make(*told) if self._order is None else self._make(*self._order(told))
         return row if self._wide is None else self._wide(row)
-
-
-def _attributes(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    """What gives the values of these attributes, always as a tuple."""
-    found = attrgetter(*names)
-    return found if len(names) > 1 else lambda row: (found(row),)
 
 
 UNSEEN: Final = object()
@@ -168,12 +162,11 @@ class Work:
 
     def get(self, table: Table[R], *key: str | int) -> R | None:
         """The row with this key, as it stands in this unit of work."""
-        seen = self.seen.get(table.name)
-        if seen is None:
-            seen = self.seen[table.name] = {}
-        found: R | None = seen.get(key, UNSEEN)
-        if found is UNSEEN:
-            found = seen[key] = self._load(table, key)
+        found: R | None
+        try:
+            found = self.seen[table.name][key]
+        except KeyError:
+            found = self.seen.setdefault(table.name, {})[key] = self._load(table, key)
         return found
 
     def foresee(self, table: Table[R], keys: Sequence[tuple[Any, ...]]) -> None:
