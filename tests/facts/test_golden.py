@@ -57,8 +57,11 @@ def test_a_commitment_is_the_formula_of_the_documentation() -> None:
     import hashlib
     import hmac
 
-    salt = bytes(range(32))
     message = b'deploytrail/commit/v1\ndata.title\n"Add vouchers"'
-    assert commitment(salt, "data.title", "Add vouchers") == hmac.new(salt, message, hashlib.sha256).digest()
+    # Salts are 32 bytes long; a block of the hash is 64.
+    for size in (0, 1, 32, 63, 64, 65, 200):
+        salt = bytes(range(size))
+        expected = hmac.new(salt, message, hashlib.sha256).digest()
+        assert commitment(salt, "data.title", "Add vouchers") == expected
     [first] = [dict(sealed_paths(json.loads(LINES[0])))["actor.login"]]
     assert first == b64decode(json.loads(LINES[0])["actor"]["login"]["c"])

@@ -11,13 +11,16 @@ from deploytrail.store import sqlite
 from deploytrail.store.log_sql import SqlLog
 
 REAL: Any = sqlite._driver
-# SQLITE_IOERR_FSYNC, sqlite.org/rescode.html.
+# SQLITE_IOERR_FSYNC and SQLITE_FULL, sqlite.org/rescode.html.
 IOERR_FSYNC = 1034
+FULL = 13
 
 
 class Faults:
-    """`commits` are the faults of the next commits: "lost" (before it) or "kept" (after it); `pragmas` are
-    answers in the place of SQLite's own; `flushes` are statements that fail while they flush."""
+    """`commits` are faults of the next commits: "lost" (before it), "kept" (after it) or "full" (lost,
+    since the disk is full). `pragmas` are answers in the place of SQLite's own; `flushes` are statements that
+    fail while they flush.
+    """
 
     def __init__(self) -> None:
         self.commits: list[str] = []
@@ -27,15 +30,15 @@ class Faults:
     def commit(self, really: Callable[[], None]) -> None:
         """Commit, or not, and fail as told."""
         fault = self.commits.pop(0) if self.commits else None
-        if fault != "lost":
+        if fault in (None, "kept"):
             really()
         if fault is not None:
-            raise _failed()
+            raise _failed(FULL if fault == "full" else IOERR_FSYNC)
 
 
-def _failed() -> Any:
+def _failed(code: int = IOERR_FSYNC) -> Any:
     error: Any = REAL.OperationalError("disk I/O error")
-    error.sqlite_errorcode = IOERR_FSYNC
+    error.sqlite_errorcode = code
     return error
 
 
@@ -80,5 +83,4 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Faults:
 
 def limit(log: SqlLog, pages: int) -> None:
     """Let a log's file grow to so many pages and no further, as on a full disk."""
-    driver: Any = log._database._writing._engine.raw_connection().driver_connection
-    driver.execute(f"PRAGMA max_page_count={pages}")
+    sqlite.driver_of(log._database._writing._connection).execute(f"PRAGMA max_page_count={pages}")

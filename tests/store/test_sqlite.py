@@ -220,6 +220,20 @@ def test_a_full_disk_records_nothing_and_heals(tmp_path: Path) -> None:
     log.close()
 
 
+def test_a_commit_that_finds_the_disk_full_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty = faults.install(monkeypatch)
+    log = SqlLog(tmp_path / "log.db")
+    faulty.commits.append("full")
+    with pytest.raises(Refused, match="disk is full"):
+        add(log, told("a", id="1"))
+    assert log.head().size == 0
+    assert add(log, told("b", id="2")) == [Placed(0, False)]
+    whole(log)
+    log.close()
+
+
 @pytest.mark.parametrize("fault", ["lost", "kept"])
 def test_after_a_failed_flush_nothing_more_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str

@@ -23,6 +23,8 @@ _LEVEL: Final = 3
 _QUICK: Final = 1
 _MARK: Final = b"\x01"
 _HEAD: Final = 4
+# From so many on it is cheaper to pack them together.
+_MANY: Final = 4
 _FRAMES: Final = zstandard.FORMAT_ZSTD1_MAGICLESS
 
 # Rare things first: what stands nearer to the end is cheaper to point at.
@@ -99,10 +101,8 @@ def pack(data: bytes, *, quickly: bool = False) -> bytes:
 def pack_all(some: Sequence[bytes], *, quickly: bool = False) -> list[bytes]:
     """Many at once: other threads are let in once, not at each of them."""
     packer = _tools.packers[_QUICK if quickly else _LEVEL]
-    if not all(0 < len(data) <= MAX_OPENED for data in some):
+    if len(some) < _MANY or not all(0 < len(data) <= MAX_OPENED for data in some):
         return [_kept(data, packer.compress(data)) for data in some]
-    if not some:
-        return []
     frames: Any = packer.multi_compress_to_buffer(list(some))
     return [_kept(data, frame.tobytes()) for data, frame in zip(some, frames, strict=True)]
 

@@ -56,14 +56,14 @@ from deploytrail.store.schema import (
     repeat,
     subject,
 )
-from deploytrail.store.sqlite import database
+from deploytrail.store.sqlite import database, driver_of
 from deploytrail.tlog.frontier import Frontier, Node
 
 # SQLite takes 32,766 parameters; this leaves room.
 _MANY: Final = 5_000
 _PAGE: Final = 1_000
-# Rows of one statement where many are inserted.
-_TOGETHER: Final = 50
+# Rows of one statement where many are inserted: few numbers, so that the driver knows each statement again.
+_TOGETHER: Final = (64, 16, 4, 1)
 
 # Seconds that a database which was lost while committing is waited for, to learn what became of it.
 _RETURN_S: Final = 15.0
@@ -71,6 +71,8 @@ _PAUSE_S: Final = 0.1
 _AGAIN: Final = "The connection to the database broke. Send it again; what has an id is recorded once."
 
 T = TypeVar("T")
+
+_SPELLED: Final = sqlite.dialect(paramstyle="qmark")
 
 # What every append and every proof says, built once: building a statement costs as much as running it.
 _READ_HEAD: Final = sa.select(head.c.size, head.c.root, head.c.frontier)
@@ -109,6 +111,7 @@ _KNOWN_MACS: Final = sa.select(delivery.c.mac, delivery.c.idx).where(
 _KNOWN_ID_MACS: Final = sa.select(delivery.c.id_mac).where(
     delivery.c.id_mac.in_(sa.bindparam("macs", expanding=True))
 )
+_KNOWN_ID_MAC: Final = sa.select(delivery.c.id_mac).where(delivery.c.id_mac == sa.bindparam("mac"))
 _AT: Final = (
     sa.select(entry.c.idx, entry.c.leaf, entry.c.body)
     .where(entry.c.idx.in_(sa.bindparam("indices", expanding=True)))
@@ -345,10 +348,11 @@ class SqlLog:
 
     @staticmethod
     def _head(tx: sa.Connection, *, lock: bool = False) -> Head:
-        row = tx.execute(_HOLD_HEAD if lock else _READ_HEAD).first()
+        row = _said(tx, _HOLD_HEAD if lock else _READ_HEAD).fetchone()
         if row is None:
             raise Refused("untrue", "The log has lost its head row.")
-        return Head(row.size, row.root, Frontier.decode(row.frontier))
+        size, root, frontier = row
+        return Head(size, root, Frontier.decode(frontier))
 
 
 def _placing(tx: sa.Connection, batch: Sequence[Submission], differs: Differs | None) -> Batch:
@@ -384,7 +388,7 @@ def _known_ids(tx: sa.Connection, ids: Sequence[Id]) -> dict[Id, int]:
         for part in _parts(some):
             if tx.dialect.name == "sqlite":
                 # One parameter instead of hundreds, each of which costs as much as finding it.
-                rows = tx.exec_driver_sql(_LISTED_IDS, (source, msgspec.json.encode(part).decode()))
+                rows = driver_of(tx).execute(_LISTED_IDS, (source, msgspec.json.encode(part).decode()))
             else:
                 rows = tx.execute(_KNOWN_IDS, {"source": source, "ids": part})
             found.update(((source, id), index) for id, index in rows)
@@ -403,6 +407,9 @@ def _stored(tx: sa.Connection, indices: Iterable[int]) -> dict[int, tuple[bytes,
 
 
 def _known_macs(tx: sa.Connection, macs: Sequence[bytes]) -> dict[bytes, int]:
+    if tx.dialect.name == "sqlite":
+        asked = ((mac, _said(tx, _SEEN, {"mac": mac}).fetchone()) for mac in macs)
+        return {mac: row[0] for mac, row in asked if row is not None}
     found: dict[bytes, int] = {}
     for part in _parts(macs):
         found.update((mac, index) for mac, index in tx.execute(_KNOWN_MACS, {"macs": part}))
@@ -410,6 +417,8 @@ def _known_macs(tx: sa.Connection, macs: Sequence[bytes]) -> dict[bytes, int]:
 
 
 def _known_id_macs(tx: sa.Connection, id_macs: Sequence[bytes]) -> set[bytes | None]:
+    if tx.dialect.name == "sqlite":
+        return {mac for mac in id_macs if _said(tx, _KNOWN_ID_MAC, {"mac": mac}).fetchone() is not None}
     found: set[bytes | None] = set()
     for part in _parts(id_macs):
         found.update(tx.execute(_KNOWN_ID_MACS, {"macs": part}).scalars())
@@ -444,9 +453,26 @@ def _write(tx: sa.Connection, work: Batch, new: Head, nodes: list[Node]) -> None
     if work.deliveries:
         tx.execute(_ADD_DELIVERY, [_columns(raw, index) for raw, index in work.deliveries.values()])
     columns = {"size": new.size, "root": new.root, "frontier": new.frontier.encode()}
-    moved = tx.execute(_MOVE_HEAD, {"before": new.size - len(work.entries), **columns})
+    moved = _said(tx, _MOVE_HEAD, {"before": new.size - len(work.entries), **columns})
     if moved.rowcount != 1:
         raise Refused("unavailable", "Another writer has moved the head of this log; nothing was recorded.")
+
+
+def _said(
+    tx: sa.Connection, statement: sa.Select[Any] | sa.Update, values: Mapping[str, Any] | None = None
+) -> Any:
+    """The answer to one statement of every append: rows without names, and how many were changed."""
+    if tx.dialect.name != "sqlite":
+        return tx.execute(statement, values or {})
+    text, names = _spelled(statement)
+    return driver_of(tx).execute(text, tuple((values or {})[name] for name in names))
+
+
+@cache
+def _spelled(statement: sa.Select[Any] | sa.Update) -> tuple[str, tuple[str, ...]]:
+    """A statement as SQLite takes it, and the names of its values in their order."""
+    spelled = statement.compile(dialect=_SPELLED)
+    return str(spelled), tuple(spelled.positiontup or ())
 
 
 def _add(tx: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -455,13 +481,14 @@ def _add(tx: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) ->
         return
     if tx.dialect.name == "sqlite":
         # Values are stored as they are, so they go to the driver as they are: half the time of an append.
-        whole = len(rows) - len(rows) % _TOGETHER
-        # The driver lets other threads run at each statement, and has to wait for them to come back.
-        for start in range(0, whole, _TOGETHER):
-            some = rows[start : start + _TOGETHER]
-            tx.exec_driver_sql(_inserting(table, _TOGETHER), tuple(chain.from_iterable(some)))
-        if whole < len(rows):
-            tx.exec_driver_sql(_inserting(table, 1), list(rows[whole:]))
+        driver = driver_of(tx)
+        start = 0
+        for many in _TOGETHER:
+            # The driver lets other threads run at each statement, and has to wait for them to come back.
+            while start + many <= len(rows):
+                some = rows[start : start + many]
+                driver.execute(_inserting(table, many), tuple(chain.from_iterable(some)))
+                start += many
     else:
         names = table.columns.keys()
         tx.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in rows])
@@ -469,7 +496,7 @@ def _add(tx: sa.Connection, table: sa.Table, rows: Sequence[tuple[Any, ...]]) ->
 
 @cache
 def _inserting(table: sa.Table, many: int) -> str:
-    one = str(table.insert().compile(dialect=sqlite.dialect(paramstyle="qmark")))
+    one = str(table.insert().compile(dialect=_SPELLED))
     head, word, row = one.partition("VALUES")
     return head + word + ",".join([row] * many)
 

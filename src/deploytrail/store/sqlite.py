@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from types import ModuleType
@@ -80,6 +80,15 @@ def open_reader(path: Path) -> Any:
     return _connect(path, "NORMAL", readonly=True)
 
 
+def driver_of(tx: sa.Connection) -> Any:
+    """The driver's own connection, within the same transaction: for statements that are said so often, or
+    with so many values, that what an engine does around each would cost more than the statement.
+
+    `Writer.begin` refuses what it raises as it does what an engine raises.
+    """
+    return tx.connection.driver_connection
+
+
 def _begin_write(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -128,11 +137,17 @@ class Writer:
         self._engine = open_engine(path, synchronous=synchronous)
         self._lock = threading.Lock()
         self._damage: str | None = None
+        try:
+            # Kept, since taking it from the engine and giving it back costs more than a transaction.
+            self._connection = self._engine.connect()
+        except sa.exc.DBAPIError as error:
+            raise refusal(error) from error
         with self.begin():
             pass
 
     def close(self) -> None:
         """Release the connection."""
+        self._connection.close()
         self._engine.dispose()
 
     @contextmanager
@@ -145,9 +160,12 @@ class Writer:
             if self._damage is not None:
                 raise Damaged(self._damage)
             try:
-                with self._engine.begin() as tx:
-                    yield tx
-            except sa.exc.DBAPIError as error:
+                with self._connection.begin():
+                    yield self._connection
+            except (sa.exc.DBAPIError, _driver.DatabaseError) as error:
+                # A commit that failed may have left its transaction open.
+                with suppress(_driver.DatabaseError):
+                    driver_of(self._connection).rollback()
                 raise self._refused(error) from error
 
     def truncate_journal(self, *, patience: float = 5.0) -> None:
@@ -184,15 +202,15 @@ class Writer:
     @contextmanager
     def _alone(self) -> Iterator[Any]:
         """The driver's own connection, for what may not stand in a transaction. Refused as `begin`."""
-        with self._lock, closing(self._engine.raw_connection()) as connection:
+        with self._lock:
             if self._damage is not None:
                 raise Damaged(self._damage)
             try:
-                yield connection.driver_connection
+                yield driver_of(self._connection)
             except _driver.DatabaseError as error:
-                raise self._refused(sa.exc.DBAPIError(None, None, error)) from error
+                raise self._refused(error) from error
 
-    def _refused(self, error: sa.exc.DBAPIError) -> Refused:
+    def _refused(self, error: Exception) -> Refused:
         """What an error means; damage is remembered."""
         refused = refusal(error)
         if isinstance(refused, Damaged):
@@ -254,10 +272,11 @@ def database(where: Path | Database, *, write: bool = True) -> Database:
     return SqliteDatabase(where, write=write) if isinstance(where, Path) else where
 
 
-def refusal(error: sa.exc.DBAPIError) -> Refused:
-    """What a database error means to whoever waits for an acknowledgement."""
+def refusal(error: Exception) -> Refused:
+    """What an error, of the engine or of the driver, means to whoever waits for an acknowledgement."""
+    cause = getattr(error, "orig", error)
     # The low byte is the primary code (sqlite.org/rescode.html).
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if code == _FULL:
         return Refused(
             "unavailable", "The disk is full; nothing was recorded. Free some space and send it again."
@@ -265,6 +284,6 @@ def refusal(error: sa.exc.DBAPIError) -> Refused:
     if code in _BUSY:
         return Refused("busy", "The database is busy; nothing was recorded. Send it again.")
     return Damaged(
-        f"The disk or the database failed ({error.orig}). What was not acknowledged may be lost; "
+        f"The disk or the database failed ({cause}). What was not acknowledged may be lost; "
         "start the house again and send it again."
     )
