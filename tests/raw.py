@@ -16,6 +16,8 @@ Row = tuple[Any, ...]
 # What a database says to a value whose place is taken.
 TAKEN: Final = (sqlite3.IntegrityError, psycopg.IntegrityError)
 _SCHEMAS: Final = {"trail.db": "trail", "keys.db": "keys"}
+# Of a full-text table, what stands in it: (token, entry).
+_PAIRS: Final = "SELECT term, doc FROM subject_in ORDER BY term, doc"
 _KEYS: Final = """
 SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)
 WHERE i.indisprimary AND i.indrelid = %s::regclass ORDER BY array_position(i.indkey, a.attnum)
@@ -57,6 +59,14 @@ class Raw:
     def one(self, text: str, values: Sequence[Any] = ()) -> Any:
         """The first value of the first row."""
         return self.rows(text, values)[0][0]
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        return len(self.pairs(table)) or int(self.one(f'SELECT count(*) FROM "{table}"'))
+
+    def pairs(self, table: str) -> list[Row]:
+        """What stands in the subject index of a file, which has tokens instead of rows; else nothing."""
+        return self.rows(_PAIRS) if table == "subject" and self._file is not None else []
 
     def columns(self, table: str) -> list[str]:
         """The columns of a table, in order."""
@@ -108,7 +118,9 @@ def longer(value: Any) -> Any:
 
 def change(raw: Raw, table: str, column: str) -> Row:
     """Change one value in the middle of a table; the key of its row."""
-    count = raw.one(f'SELECT count(*) FROM "{table}"')
+    if pairs := raw.pairs(table):
+        return _change_pair(raw, pairs, column)
+    count = raw.count(table)
     assert count, f"the house has no row in {table}"
     where = f'"{column}" IS NOT NULL'
     some = raw.one(f'SELECT count(*) FROM "{table}" WHERE {where}')
@@ -132,9 +144,12 @@ def change(raw: Raw, table: str, column: str) -> Row:
 
 def remove(raw: Raw, table: str, where: Callable[[int], int] = lambda count: count // 2) -> None:
     """Remove a row from the middle of a table, or from another place of so many."""
+    if pairs := raw.pairs(table):
+        _take_pair(raw, pairs[where(len(pairs))])
+        return
     names = raw.keys(table)
     order = ", ".join(names)
-    at = where(raw.one(f'SELECT count(*) FROM "{table}"'))
+    at = where(raw.count(table))
     [key] = raw.rows(f'SELECT {order} FROM "{table}" ORDER BY {order} LIMIT 1 OFFSET ?', (at,))
     matches = " AND ".join(f"{name} = ?" for name in names)
     assert raw.do(f'DELETE FROM "{table}" WHERE {matches}', key) == 1
@@ -142,7 +157,30 @@ def remove(raw: Raw, table: str, where: Callable[[int], int] = lambda count: cou
 
 def add(raw: Raw, table: str) -> None:
     """Add a row that is like the first but for its key."""
+    if pairs := raw.pairs(table):
+        _put_pair(raw, (pairs[0][0], pairs[0][1] + 1_000_000))
+        return
     first = list(raw.rows(f'SELECT * FROM "{table}" LIMIT 1')[0])
     last = raw.columns(table).index(raw.keys(table)[-1].strip('"'))
     first[last] = longer(first[last])
     raw.do(f'INSERT INTO "{table}" VALUES ({",".join("?" * len(first))})', first)
+
+
+def _change_pair(raw: Raw, pairs: list[Row], column: str) -> Row:
+    old = pairs[len(pairs) // 2]
+    place = ["key", "idx"].index(column)
+    new = list(old)
+    while tuple(new) in pairs:
+        new[place] = altered(new[place]) if column == "idx" else longer(new[place])
+    _take_pair(raw, old)
+    _put_pair(raw, tuple(new))
+    return old
+
+
+def _put_pair(raw: Raw, pair: Row) -> None:
+    raw.do("INSERT INTO subject (keys, rowid) VALUES (?, ?)", pair)
+
+
+def _take_pair(raw: Raw, pair: Row) -> None:
+    # FTS5 believes what it is told to delete.
+    raw.do("INSERT INTO subject (subject, keys, rowid) VALUES ('delete', ?, ?)", pair)

@@ -20,7 +20,7 @@ from deploytrail.facts.subjects import subject_hash
 from deploytrail.tlog.hashes import HASH_BYTES, leaf_hash
 
 # As the index writes the keys of an entry in one text.
-BETWEEN: Final = ", "
+BETWEEN: Final = " "
 
 
 class Here:
@@ -128,13 +128,13 @@ def _hashed(found: Found, index: int, leaf: Any, body: Any) -> bool:
 def _indexed(found: Found, index: int, subjects: list[str], stored: Any) -> None:
     expected = [subject_hash(subject) for subject in subjects]
     found.pairs += len(expected)
-    if stored == str(sorted(expected))[1:-1]:
+    if stored == BETWEEN.join(sorted(expected)):
         return
     there = set(str(stored).split(BETWEEN)) - {""}
-    for subject, key in zip(subjects, map(str, expected), strict=True):
+    for subject, key in zip(subjects, expected, strict=True):
         if key not in there:
             found.index.add(f"The subject index lacks entry {index} under {subject}.")
-    for key in sorted(there - set(map(str, expected))):
+    for key in sorted(there - set(expected)):
         found.index.add(f"The subject index has entry {index} too much, under the key {key}.")
 
 

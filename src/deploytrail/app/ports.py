@@ -403,8 +403,8 @@ class Inspected(Protocol):
         """(size, previous, root, note) of every published checkpoint, smallest first."""
 
     def index_rows(self) -> Iterator[tuple[Any, ...]]:
-        """(idx, keys) of the whole subject index, in the order of idx; what is no number may stand anywhere.
-        `keys` is one text of all keys of an entry, in decimals, with ", " between them.
+        """(idx, hashes) of the whole subject index, by idx; what is no number may stand anywhere.
+        `hashes` is one text of all hashes of an entry, in order, with a space between them.
         """
 
     def repeat_rows(self) -> Iterator[tuple[Any, ...]]:

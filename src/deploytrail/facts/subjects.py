@@ -60,9 +60,9 @@ def subject_keys(envelope: dict[str, Any], body: bytes | None = None) -> tuple[s
 
 # The same services, repositories and people come again and again.
 @lru_cache(maxsize=8192)
-def subject_hash(key: str) -> int:
-    """The first eight bytes of SHA-256 of a subject key, as a signed integer, as the index has it."""
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
+def subject_hash(key: str) -> str:
+    """The first eight bytes of SHA-256 of a subject key, in hex, as the index has it."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def _from_fields(data: dict[str, Any], keys: dict[str, None]) -> None:

@@ -43,7 +43,7 @@ class Batch:
         self._touched: dict[str, int] = {}
         self._id_macs: set[bytes] = set()
         self.entries: list[tuple[int, bytes, bytes]] = []
-        self.subjects: list[tuple[str, int]] = []
+        self.subjects: list[Sequence[str]] = []
         self.repeats: dict[Id, int] = {}
         self.disclosures: list[tuple[int, Blob]] = []
         self.deliveries: dict[bytes, tuple[RawDelivery, int]] = {}
@@ -136,9 +136,8 @@ class Batch:
         leaf = leaf_hash(pending.entry)
         self._told.append(pending)
         self.entries.append((index, leaf, pending.entry))
-        for key in pending.subjects:
-            self.subjects.append((key, index))
-            self._touched[key] = index
+        self.subjects.append(pending.subjects)
+        self._touched.update(dict.fromkeys(pending.subjects, index))
         if pending.id is not None:
             self.repeats[pending.source, pending.id] = index
         self.disclosures.extend((index, blob) for blob in pending.disclosures)

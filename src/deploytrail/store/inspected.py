@@ -77,11 +77,15 @@ class InspectedLog(_View):
 
     def index_rows(self) -> Iterator[tuple[Any, ...]]:
         if isinstance(self._where, Schema):
-            listed = "string_agg(key::text, ', ' ORDER BY key)"
+            # In the order of the hashes as texts of hex: negative numbers are the higher ones.
+            listed = "string_agg(lpad(to_hex(key), 16, '0'), ' ' ORDER BY key < 0, key)"
             return self._each(f"SELECT idx, {listed} FROM subject GROUP BY idx ORDER BY idx")
-        # quote() tells a text from a number, and writes numbers as they are.
-        pairs = "SELECT idx, key FROM subject ORDER BY idx, key"
-        return self._each(f"SELECT idx, group_concat(quote(key), ', ') FROM ({pairs}) GROUP BY idx")
+        pairs = "SELECT doc, term FROM subject_in"
+        if not self._all("SELECT 1 FROM sqlite_schema WHERE name = 'subject_in'"):
+            # A house that no version since revision 0002 has written to.
+            pairs = "SELECT idx AS doc, printf('%016x', key) AS term FROM subject"
+        pairs = f"{pairs} ORDER BY doc, term"
+        return self._each(f"SELECT doc, group_concat(term, ' ') FROM ({pairs}) GROUP BY doc")
 
     def repeat_rows(self) -> Iterator[tuple[Any, ...]]:
         for index, source, id in self._each("SELECT idx, source, id FROM repeat ORDER BY idx"):

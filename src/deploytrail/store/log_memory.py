@@ -238,10 +238,9 @@ class MemoryLog:
         self._head, nodes = placing.close()
         self._entries += [Row(*entry) for entry in placing.entries]
         self._nodes.update({(node.level, node.index): node.hash for node in nodes})
-        for key, index in placing.subjects:
-            found = self._subjects.setdefault(key, [])
-            if index not in found[-1:]:
-                found.append(index)
+        for (index, _, _), keys in zip(placing.entries, placing.subjects, strict=True):
+            for key in dict.fromkeys(keys):
+                self._subjects.setdefault(key, []).append(index)
         self._repeats.update(placing.repeats)
         self._disclosures.update({(i, blob.subject): blob.sealed for i, blob in placing.disclosures})
         for raw, index in placing.deliveries.values():

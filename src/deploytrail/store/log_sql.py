@@ -31,8 +31,7 @@ from deploytrail.app.ports import (
     Unsure,
 )
 from deploytrail.errors import Refused
-from deploytrail.facts.subjects import subject_hash
-from deploytrail.store import schema
+from deploytrail.store import schema, subject_index
 from deploytrail.store.appending import (
     Batch,
     Id,
@@ -54,7 +53,6 @@ from deploytrail.store.schema import (
     node,
     registry,
     repeat,
-    subject,
 )
 from deploytrail.store.sqlite import database, driver_of
 from deploytrail.tlog.frontier import Frontier, Node
@@ -203,11 +201,8 @@ class SqlLog:
             return b"".join(tx.execute(_NODES, where).scalars().all())
 
     def touched(self, subject_key: str, *, before: int | None = None, limit: int = 100) -> list[int]:
-        query = sa.select(subject.c.idx).where(subject.c.key == subject_hash(subject_key))
-        if before is not None:
-            query = query.where(subject.c.idx < before)
         with self._database.reading() as tx:
-            return list(tx.execute(query.order_by(subject.c.idx.desc()).limit(limit)).scalars())
+            return subject_index.touched(tx, subject_key, before, limit)
 
     def find(self, source: str, id: str) -> int | None:
         query = sa.select(repeat.c.idx).where(repeat.c.source == source, repeat.c.id == id)
@@ -426,13 +421,7 @@ def _known_id_macs(tx: sa.Connection, id_macs: Sequence[bytes]) -> set[bytes | N
 
 
 def _newest(tx: sa.Connection, keys: Iterable[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for key in keys:
-        query = sa.select(sa.func.max(subject.c.idx)).where(subject.c.key == subject_hash(key))
-        index = tx.execute(query).scalar()
-        if index is not None:
-            found[key] = index
-    return found
+    return {key: index for key in keys for index in subject_index.touched(tx, key)}
 
 
 def _parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
@@ -446,8 +435,7 @@ def _write(tx: sa.Connection, work: Batch, new: Head, nodes: list[Node]) -> None
     kept = zip(work.entries, packed, strict=True)
     _add(tx, entry, [(index, leaf, body) for (index, leaf, _), body in kept])
     _add(tx, node, [(n.level, n.index, n.hash) for n in nodes])
-    # In the order of the index, so that each of its pages is touched once.
-    _add(tx, subject, sorted({(subject_hash(key), index) for key, index in work.subjects}))
+    subject_index.add(tx, work.entries[0][0], work.subjects)
     _add(tx, repeat, [(source, id, index) for (source, id), index in work.repeats.items()])
     _add(tx, disclosure, [(index, blob.subject, blob.sealed) for index, blob in work.disclosures])
     if work.deliveries:

@@ -6,18 +6,14 @@ the log · ephemeral: secrets, sessions, leases. A test fails on a table without
 
 from __future__ import annotations
 
-from typing import Final
-
 import sqlalchemy as sa
 
 from deploytrail.store.columns import BIG, BYTES, OURS, TOLD
 
-_REVISION: Final = "0001"
 
-
-def _tables(steps: str, revision_table: str) -> sa.MetaData:
+def _tables(steps: str, revision_table: str, revision: str) -> sa.MetaData:
     """A set of tables with the table that says of which revision they are (see store/migrations)."""
-    made = sa.MetaData(info={"steps": steps, "revision": _REVISION})
+    made = sa.MetaData(info={"steps": steps, "revision": revision})
     # As Alembic makes it.
     number = sa.Column("version_num", sa.String(32), nullable=False)
     key = sa.PrimaryKeyConstraint("version_num", name=f"{revision_table}_pkc")
@@ -25,8 +21,8 @@ def _tables(steps: str, revision_table: str) -> sa.MetaData:
     return made
 
 
-main = _tables("trail", "revision")
-keys = _tables("keys", "keyring_revision")
+main = _tables("trail", "revision", "0002")
+keys = _tables("keys", "keyring_revision", "0001")
 
 entry = sa.Table(
     "entry",
@@ -68,15 +64,22 @@ checkpoint = sa.Table(
     sa.Column("note", BYTES, nullable=False),
     info={"state": "evidential"},
 )
-# Which entries are about a subject. `key` is its subject_hash: eight bytes keep the index narrow; a
-# collision can only make a guarded append more careful.
+# Which entries are about a subject (see store/subject_index). `key` is its subject_hash: eight bytes keep the
+# index narrow; a collision can only make a guarded append more careful.
 subject = sa.Table(
     "subject",
     main,
     sa.Column("key", sa.BigInteger, primary_key=True),
     sa.Column("idx", sa.BigInteger, primary_key=True),
-    info={"state": "derived"},
-    sqlite_with_rowid=False,
+    info={
+        "state": "derived",
+        # What a SQLite file has in its place: rows by entry, and a view of them, one line for each pair.
+        "sqlite": (
+            "CREATE VIRTUAL TABLE subject USING fts5("
+            "keys, content='', columnsize=0, detail=none, tokenize='ascii')",
+            "CREATE VIRTUAL TABLE subject_in USING fts5vocab(subject, instance)",
+        ),
+    },
 )
 # The entry that a source told under an id.
 repeat = sa.Table(

@@ -29,7 +29,7 @@ def upgrade(tx: sa.Connection, tables: sa.MetaData) -> None:
     if found == newest:
         return
     if found is None and tx.dialect.name == "sqlite":
-        tables.create_all(tx)
+        _create(tx, tables)
         tx.execute(revision.insert().values(version_num=newest))
         return
     _steps(tx, tables, found)
@@ -42,6 +42,15 @@ def sample_nothing(table: str, *columns: str) -> None:
     if op.get_context().dialect.name == "postgresql":
         for column in columns:
             op.execute(f'ALTER TABLE "{table}" ALTER COLUMN "{column}" SET STATISTICS 0')
+
+
+def _create(tx: sa.Connection, tables: sa.MetaData) -> None:
+    """Every table of an empty SQLite file."""
+    special = [table for table in tables.sorted_tables if "sqlite" in table.info]
+    tables.create_all(tx, [table for table in tables.sorted_tables if table not in special])
+    for table in special:
+        for text in table.info["sqlite"]:
+            tx.exec_driver_sql(text)
 
 
 def _found(tx: sa.Connection, tables: sa.MetaData, revision: sa.Table) -> str | None:
