@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -26,7 +27,12 @@ class Kept(Generic[R]):
 def attributes(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
     """What gives the values of these attributes, always as a tuple."""
     found = attrgetter(*names)
-    return found if len(names) > 1 else lambda row: (found(row),)
+    # A table may be sent to another process, which takes no function that has no name.
+    return found if len(names) > 1 else partial(_alone, found)
+
+
+def _alone(found: Callable[[Any], Any], row: Any) -> tuple[Any, ...]:
+    return (found(row),)
 
 
 class Table(Generic[R]):
