@@ -224,8 +224,12 @@ def test_who_says_nothing_is_not_waited_for(house: FakeHouse, monkeypatch: pytes
         silent = door.connect()
         slow = door.connect()
         slow.sendall(b"GET / HTTP/1.1\r\nHost: loc")
+        again = door.connect()
+        again.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\nHo")
+        assert status(again) == 200
         assert ended(silent)
         assert ended(slow)
+        assert ended(again)
 
 
 def test_an_honest_sender_of_too_much_hears_the_answer_and_may_send_more(door: Open) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Match, Mount, Route, Router
 
 from deploytrail.app.access import ACTIONS, ROLES, may
-from deploytrail.web.guard import Door, declared, route
+from deploytrail.web.guard import Door, Hall, declared, route
 from deploytrail.web.settings import WebSettings
 from deploytrail.web.site import routes
 from tests.web import cast
@@ -149,3 +149,28 @@ def test_the_role_of_a_reporter_sees_nothing(enter: Enter) -> None:
     assert answer.status_code == 403
     assert "The role reporter may not do this" in answer.text
     assert "checkout" not in answer.text
+
+
+@pytest.mark.parametrize("settings", [OPEN_LOG, SHUT_LOG])
+def test_an_address_without_names_is_answered_by_the_door_that_comes_first(settings: WebSettings) -> None:
+    router = Router(routes(settings))
+    found = Hall(router)._plain
+    for method, path in found:
+        asked = {"type": "http", "method": method, "path": path}
+        first = next(door for door in router.routes if door.matches(asked)[0] is Match.FULL)
+        assert found[method, path] is first
+    every = {
+        (way, door.path) for door in doors(settings) if "{" not in door.path for way in door.methods or ()
+    }
+    assert set(found) == every
+
+
+def test_a_door_with_a_name_that_comes_first_is_not_passed_over() -> None:
+    def named(request: Request) -> Response:
+        return PlainTextResponse("named")
+
+    def plain(request: Request) -> Response:
+        return PlainTextResponse("plain")
+
+    both = [route("/{name}", named, action="open"), route("/plain", plain, action="open")]
+    assert Hall(Router(both))._plain == {}

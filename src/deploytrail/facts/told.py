@@ -8,7 +8,7 @@ has been read.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from types import UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
@@ -25,6 +25,7 @@ MAX_TOLD: Final = 262_144
 _ID: Final = re.compile(r"[\x21-\x7e]{1,200}")
 _KIND: Final = re.compile(r"(x-[a-z0-9][a-z0-9.-]{0,60}|[a-z]+\.[a-z_]+)")
 _LABEL: Final = re.compile(r"[\x20-\x7e]{1,100}")
+_NESTED: Final = (dict, list)
 _SHARED: Final = ("kind", "id", "occurred_at", "actor", "labels", "data")
 
 
@@ -160,17 +161,16 @@ def _actor(raw: Any, unknown: dict[str, Any]) -> Person | None:
     return person if person.named() else None
 
 
-def _no_ids(value: Any) -> None:
+def _no_ids(value: Iterable[Any]) -> None:
     """Subject ids are given by the house; a sender who writes one would be naming somebody else's."""
     if isinstance(value, dict):
         if "id" in value:
             raise Refused(
                 "bad-input", 'A person is told by email, login or name; "id" is given by the house.'
             )
-        for inner in value.values():
-            _no_ids(inner)
-    elif isinstance(value, list):
-        for inner in value:
+        value = value.values()
+    for inner in value:
+        if isinstance(inner, _NESTED):
             _no_ids(inner)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from deploytrail.app.house import House
 from deploytrail.web import assets, render
 from deploytrail.web.body import Room, Share
+from deploytrail.web.gathered import Gathered
 from deploytrail.web.live import Feed
 from deploytrail.web.settings import WebSettings
 
@@ -29,6 +30,7 @@ class Context:
         self.templates = render.environment()
         self.pulse = render.Pulse(house)
         self.feed = Feed(house)
+        self.gathered = Gathered(house.recorder)
         # Anyone may begin to send a delivery; only its end shows whether it is signed.
         self.room = Room(settings.upload_room)
         # Sources that have sent an authentic delivery: they need not be looked up before the next body.

@@ -71,8 +71,6 @@ def asked(params: QueryParams, about: Described) -> Any:
     """The query of an address as its type. Refused("bad-input") for what does not fit, is said twice or is
     not known: a filter that is misspelled must not answer with everything.
     """
-    if about.lenient:
-        return None
     given: dict[str, str] = {}
     for name, value in params.multi_items():
         if name == "at_least":

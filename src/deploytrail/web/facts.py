@@ -117,7 +117,7 @@ _EXAMPLE: Final = {
 )
 async def tell(request: Request) -> Response:
     """POST /api/v1/facts: tell one fact, or many as NDJSON. Its source is the token, never a field."""
-    wait = request.query_params.get("wait", "durable")
+    wait = request.query_params.get("wait", "durable") if request.scope["query_string"] else "durable"
     if wait == "witnessed":
         raise Refused(
             "bad-input", "No witness is configured yet, so nothing can be witnessed. Wait for signed."
@@ -127,17 +127,18 @@ async def tell(request: Request) -> Response:
     key = request.headers.get("idempotency-key")
     if key is not None and not _KEY.fullmatch(key):
         raise Refused("bad-input", "An Idempotency-Key has 1 to 180 visible ASCII characters.")
-    await _demand_pace(request)
+    caller = caller_of(request)
+    await _demand_pace(request, caller)
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media in ("application/x-ndjson", "application/ndjson", "application/jsonl"):
-        return await _many(request, key, wait)
-    return await _one(request, key, wait)
+        return await _many(request, caller, key, wait)
+    return await _one(request, caller, key, wait)
 
 
-async def _demand_pace(request: Request) -> None:
+async def _demand_pace(request: Request, caller: Caller) -> None:
     """Refused before the body is read: a token that tells too much, or a full disk."""
     house: House = request.app.state.web.house
-    source = _source(caller_of(request))
+    source = _source(caller)
     house.limits.demand("facts", source)
     house.limits.demand("fact-bytes", source)
     await demand_space(house)
@@ -148,14 +149,14 @@ def _charge(house: House, caller: Caller, lines: int, size: int) -> None:
     house.limits.charge("fact-bytes", _source(caller), size)
 
 
-async def _one(request: Request, key: str | None, wait: str) -> Response:
+async def _one(request: Request, caller: Caller, key: str | None, wait: str) -> Response:
     web: Context = request.app.state.web
     house = web.house
-    shares = [web.share(*teller(caller_of(request)))]
+    shares = [web.share(*teller(caller))]
     line = await body.read(request, told.MAX_TOLD, "A fact", web.room, shares)
-    _charge(house, caller_of(request), 1, len(line))
-    draft = _draft(house, caller_of(request), line, key)
-    [placed] = await asyncio.wrap_future(house.recorder.record([draft], size=len(line)))
+    _charge(house, caller, 1, len(line))
+    draft = _draft(house, caller, line, key)
+    placed = await web.gathered.record(draft, len(line))
     leaf = placed.leaf
     if leaf is None:
         leaf = await run_in_threadpool(house.log.leaves, placed.index, placed.index + 1)
@@ -182,17 +183,17 @@ async def _reach(house: House, index: int, wait: str) -> Any:
     return wait if there else "durable"
 
 
-async def _many(request: Request, key: str | None, wait: str) -> Response:
+async def _many(request: Request, caller: Caller, key: str | None, wait: str) -> Response:
     """Read and record line by line, then answer line by line."""
     web: Context = request.app.state.web
     house = web.house
     declared = body.declared(request)
     if declared > MAX_BYTES:
         await body.read(request, MAX_BYTES, "A request of many facts")
-    intake = _Intake(house, caller_of(request), key)
+    intake = _Intake(house, caller, key)
     cut = _Cut()
     held = min(declared or _HELD, _HELD)
-    shares = [web.share(*teller(caller_of(request)))]
+    shares = [web.share(*teller(caller))]
     if not web.room.take(held, shares):
         raise body.no_room()
     try:

@@ -12,16 +12,18 @@ import inspect
 import logging
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
+from functools import lru_cache, partial
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploytrail.app.access import ACTIONS, Grant, Session, may
@@ -59,6 +61,9 @@ HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+# As they are sent, the names as every answer spells them.
+_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+_INDEX: Final = b"deploytrail-index"
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,9 +110,9 @@ class Door(Route):
             raise ValueError(f"{path} changes something, so no password of HTTP Basic may open it")
         if action not in ACTIONS:
             raise ValueError(f"{path} names the action {action}, which is not in the table of actions")
-        super().__init__(
-            path, _guarded(endpoint, action, form, basic), methods=list(methods), name=endpoint.__name__
-        )
+        enter = _guarded(endpoint, action, form, basic)
+        super().__init__(path, enter, methods=list(methods), name=endpoint.__name__)
+        self.app = _answering(enter)
         self.action = action
         self.answers = endpoint
 
@@ -222,10 +227,20 @@ def _token(headers: Headers, basic: bool) -> str | None:
         return ""
 
 
+def _answering(enter: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
+    """A door as the frame opens it, which answers whatever it raises."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await enter(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    return answer
+
+
 def _guarded(
     endpoint: Callable[[Request], Any], action: str, form: bool, basic: bool = False
 ) -> Callable[[Request], Awaitable[Response]]:
-    about = described.description(endpoint)
+    about, waits = described.description(endpoint), inspect.iscoroutinefunction(endpoint)
 
     async def enter(request: Request) -> Response:
         web = request.app.state.web
@@ -247,14 +262,14 @@ def _guarded(
         if caller.known and action not in ("open", "tell"):
             sort, sender = teller(caller)
             web.house.limits.demand("requests" if sort == "token" else "pages", sender, 1)
-        path = request.url.path
+        path = request.scope["path"]
         if request.method in _SAFE and (path.startswith("/api/") or path in _SEARCHING):
             web.known = request.state.known = await _as_of(request, web.house)
-        if about is not None:
+        if about is not None and not about.lenient:
             request.state.asked = described.asked(request.query_params, about)
         if form:
             request.state.form = await _fields(request)
-        if inspect.iscoroutinefunction(endpoint):
+        if waits:
             answer: Response = await endpoint(request)
         else:
             answer = await run_in_threadpool(endpoint, request)
@@ -271,7 +286,7 @@ async def _as_of(request: Request, house: House) -> int:
     """The newest entry that an answer can know of; with ?at_least=INDEX, once it is at least that one."""
     asked = request.query_params.get("at_least")
     least = -1 if asked is None else numbers.index(asked, "at_least")
-    reached = searched if request.url.path in _SEARCHING else projected
+    reached = searched if request.scope["path"] in _SEARCHING else projected
     newest = await reached(house, least, 0.0)
     if newest >= least:
         return newest
@@ -341,17 +356,50 @@ def _demand_own_page(request: Request, settings: WebSettings) -> None:
         )
 
 
+class Hall:
+    """Every door, found by its address: one whose path has no names in it at once, any other by trying them
+    in their order.
+    """
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        doors = [door for door in router.routes if isinstance(door, Door)]
+        plain = [door for door in doors if not door.param_convertors]
+        asked = [(method, door.path) for door in plain for method in door.methods or ()]
+        # What the order of the doors gives, so that both ways lead to the same one.
+        first = {one: next(door for door in doors if _matches(door, *one)) for one in asked}
+        self._plain = {one: door for one, door in first.items() if door in plain}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Open the door of a request."""
+        door = self._plain.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if door is None:
+            await self._router(scope, receive, send)
+            return
+        scope.update(route=door, endpoint=door.endpoint, path_params={})
+        await door.app(scope, receive, send)
+
+
+def _matches(door: Door, method: str, path: str) -> bool:
+    return door.matches({"type": "http", "method": method, "path": path})[0] is Match.FULL
+
+
 class Frame:
-    """Around every answer: the Host header is checked, headers are added, and nothing breaks in silence."""
+    """Around every answer: the Host header is checked, headers are added, what is refused is said, and
+    nothing breaks in silence. `refused` answers a refusal; it may block.
+    """
 
     def __init__(
         self,
         app: ASGIApp,
         settings: WebSettings,
         answers: Counter[tuple[str, str, int]],
+        refused: Callable[[Request, Exception], Response],
         broken: Callable[[], Response],
     ) -> None:
-        self._app, self._settings, self._answers, self._broken = app, settings, answers, broken
+        self._app, self._answers, self._refused, self._broken = app, answers, refused, broken
+        # Hosts that are asked for are few, and the same again and again.
+        self._ours = lru_cache(64)(partial(_ours, settings.allowed_hosts))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -369,7 +417,13 @@ class Frame:
 
     async def _answer(self, scope: Scope, receive: Receive, sent: _Sent) -> None:
         try:
-            await self._app(scope, receive, sent)
+            try:
+                await self._app(scope, receive, sent)
+            except (Refused, HTTPException) as refusal:
+                if sent.status:
+                    raise
+                response = await run_in_threadpool(self._refused, Request(scope, receive), refusal)
+                await response(scope, receive, sent)
         except ClientDisconnect:
             # Whoever hangs up in the middle needs no answer, and is no fault of ours.
             return
@@ -382,12 +436,22 @@ class Frame:
     def _misdirected(self, scope: Scope) -> Response | None:
         """An answer for a request that names another host: another site's page may be behind it."""
         host = Headers(scope=scope).get("host", "")
-        if not host or host != host.strip() or any(sign in host for sign in "/\\@ "):
-            return PlainTextResponse("The Host header is missing or cannot be read.\n", 400)
-        allowed = self._settings.allowed_hosts
-        if host.lower() in allowed or (urlsplit(f"//{host}").netloc and _name_of(host) in allowed):
+        if self._ours(host):
             return None
+        if not _readable(host):
+            return PlainTextResponse("The Host header is missing or cannot be read.\n", 400)
         return PlainTextResponse("This house does not answer to that Host header.\n", 421)
+
+
+def _readable(host: str) -> bool:
+    return bool(host) and host == host.strip() and not any(sign in host for sign in "/\\@ ")
+
+
+def _ours(allowed: Container[str], host: str) -> bool:
+    """Whether a Host header names us."""
+    if not _readable(host):
+        return False
+    return host.lower() in allowed or bool(urlsplit(f"//{host}").netloc and _name_of(host) in allowed)
 
 
 def _name_of(host: str) -> str:
@@ -406,11 +470,11 @@ class _Sent:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
-            if self._scope["path"].startswith("/api/"):
+            there = {name for name, _ in message["headers"]}
+            headers = [*message["headers"], *(pair for pair in _HEADERS if pair[0] not in there)]
+            message["headers"] = headers
+            if _INDEX not in there and self._scope["path"].startswith("/api/"):
                 # What this answer knows; another may have learnt more meanwhile.
                 known = self._scope.get("state", {}).get("known", self._scope["app"].state.web.known)
-                headers.setdefault("Deploytrail-Index", str(known))
+                headers.append((_INDEX, b"%d" % known))
         await self._send(message)

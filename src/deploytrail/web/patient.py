@@ -22,6 +22,8 @@ class Patient(HttpToolsProtocol):
 
     _timer: TimerHandle | None = None
     _rest = 0
+    # A request of which some bytes are there, and not yet its headers.
+    _begun = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
@@ -37,10 +39,18 @@ class Patient(HttpToolsProtocol):
         """The first byte of a request: its headers must follow."""
         super().on_message_begin()
         self._rest = 0
-        self._wait(HEAD_S)
+        self._begun = True
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of some request. Most come with all of their headers, and are not waited for."""
+        super().data_received(data)
+        if self._begun:
+            self._begun = False
+            self._wait(HEAD_S)
 
     def on_headers_complete(self) -> None:
         """The headers are there; from here on the route has patience of its own."""
+        self._begun = False
         self._wait(None)
         super().on_headers_complete()
 

@@ -6,12 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from deploytrail.app.house import House
-from deploytrail.errors import Refused
 from deploytrail.web import (
     api,
     artifacts,
@@ -36,7 +33,7 @@ from deploytrail.web import (
     trail,
 )
 from deploytrail.web.context import Context
-from deploytrail.web.guard import Frame, declared, route
+from deploytrail.web.guard import Frame, Hall, declared, route
 from deploytrail.web.settings import WebSettings
 
 
@@ -51,11 +48,10 @@ def site(house: House, settings: WebSettings) -> Starlette:
         yield
         context.feed.close()
 
-    app = Starlette(
-        routes=declared(routes(settings)),
-        exception_handlers={Refused: problems.answer, HTTPException: problems.answer},
-        middleware=[Middleware(Frame, settings=settings, answers=context.answers, broken=problems.broken)],
-        lifespan=lifespan,
+    app = Starlette(routes=declared(routes(settings)), lifespan=lifespan)
+    # One frame does what Starlette would do in several layers around every request.
+    app.middleware_stack = Frame(
+        Hall(app.router), settings, context.answers, refused=problems.answer, broken=problems.broken
     )
     # An address is what people share: there is one for each page.
     app.router.redirect_slashes = False
