@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploytrail.app import trails
-from deploytrail.app.follow import TABLES
 from deploytrail.app.views import EnvironmentView, Filter, Who
 from deploytrail.errors import Refused
-from deploytrail.store.derived_sql import SqlDerived
 from tests.app.small_house import ORIGIN, SmallHouse
 from tests.projections.telling import DIGEST, MINUTE, NOON, OTHER, REPOSITORY, SHA, THIRD
 
 HOUR = 60 * MINUTE
-
-
-@pytest.fixture(params=["memory", "sql"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SmallHouse]:
-    derived = SqlDerived(tmp_path / "derived.db", TABLES) if request.param == "sql" else None
-    made = SmallHouse(tmp_path, derived)
-    yield made
-    made.close()
-    if derived is not None:
-        derived.close()
 
 
 def indices(house: SmallHouse, **filters: str) -> list[int]:

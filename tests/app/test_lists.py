@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from deploytrail.app import keyset, lists
-from deploytrail.app.follow import TABLES
 from deploytrail.app.keyset import Spot
 from deploytrail.app.views import DeploymentFilter
 from deploytrail.errors import Refused
-from deploytrail.store.derived_sql import SqlDerived
 from tests.app.small_house import SmallHouse
 from tests.projections.telling import MINUTE, NOON, REPOSITORY
-
-
-@pytest.fixture(params=["memory", "sql"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SmallHouse]:
-    derived = SqlDerived(tmp_path / "derived.db", TABLES) if request.param == "sql" else None
-    made = SmallHouse(tmp_path, derived)
-    yield made
-    made.close()
-    if derived is not None:
-        derived.close()
 
 
 def every(ask: Callable[[str | None], Any], name: str) -> list[Any]:

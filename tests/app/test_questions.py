@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deploytrail.app.follow import TABLES
 from deploytrail.app.views import LastGood, WhatChanged
 from deploytrail.errors import Refused
-from deploytrail.store.derived_sql import SqlDerived
 from tests.app.small_house import SmallHouse
 from tests.projections.telling import MINUTE, NOON, OTHER, REPOSITORY, SHA, THIRD
-
-
-@pytest.fixture(params=["memory", "sql"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SmallHouse]:
-    derived = SqlDerived(tmp_path / "derived.db", TABLES) if request.param == "sql" else None
-    made = SmallHouse(tmp_path, derived)
-    yield made
-    made.close()
-    if derived is not None:
-        derived.close()
 
 
 def ran(house: SmallHouse, at: int | None = None, service: str = "checkout") -> str | None:

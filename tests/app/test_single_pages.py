@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from deploytrail.app import known
-from deploytrail.app.follow import TABLES
 from deploytrail.app.ports import Submission
 from deploytrail.app.sweep import KEEP_MS
 from deploytrail.app.views import ChangeView, PersonView, PublishedView, ServiceView
 from deploytrail.facts import told
 from deploytrail.facts.draft import Draft
-from deploytrail.store.derived_sql import SqlDerived
 from tests.app.small_house import SmallHouse
 from tests.projections.telling import DIGEST, MINUTE, NOON, OTHER, REPOSITORY, SHA, THIRD
 
 ADA = {"login": "ada", "email": "ada@example.org", "name": "Ada"}
 BEN, CLEO = {"login": "ben"}, {"login": "cleo"}
-
-
-@pytest.fixture(params=["memory", "sql"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SmallHouse]:
-    derived = SqlDerived(tmp_path / "derived.db", TABLES) if request.param == "sql" else None
-    made = SmallHouse(tmp_path, derived)
-    yield made
-    made.close()
-    if derived is not None:
-        derived.close()
 
 
 def service(house: SmallHouse, name: str = "checkout") -> ServiceView:

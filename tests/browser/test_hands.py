@@ -16,30 +16,6 @@ from tests.web import cast
 pytestmark = pytest.mark.browser
 
 AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-PAGES = (
-    "/",
-    "/?service=nobody",
-    "/environments",
-    "/log",
-    "/status",
-    "/services",
-    "/services/checkout",
-    "/changes",
-    "/changes/shop/checkout/809",
-    f"/artifacts/{cast.DIGEST}",
-    "/people",
-    "/people/s_ada",
-    "/people/s_gone",
-    "/attention",
-    "/search",
-    "/search?q=checkout",
-    "/search?q=nothing",
-    "/entries/47",
-    "/deployments/40",
-    "/sign-in?link=L",
-    "/sign-in",
-    "/nothing",
-)
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -56,7 +32,7 @@ def violations(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", cast.PAGES)
 def test_axe_finds_nothing(house: House, visit: Open, path: str, width: int, dark: bool) -> None:
     page = visit(path, width=width, dark=dark, expect_errors=path == "/nothing")
     assert violations(page) == []
@@ -112,7 +88,7 @@ def _trouble(house: House) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 360, 767, 768, 1023, 1024, 1600])
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path", cast.PAGES)
 def test_nothing_scrolls_sideways(house: House, visit: Open, path: str, width: int) -> None:
     page = visit(path, width=width, expect_errors=True)
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0

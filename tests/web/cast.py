@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from deploytrail.app.views import (
     ArtifactView,
@@ -585,3 +585,30 @@ def a_person(**more: Any) -> PersonView:
 def an_erased_person() -> PersonView:
     """Somebody of whom nothing personal is left."""
     return a_person(who=GONE, email=None, erased=46, kept=[], kept_older=None, trail=[], older=None)
+
+
+# Pages of this house, an empty one and a missing one included.
+PAGES: Final = (
+    "/",
+    "/?service=nobody",
+    "/environments",
+    "/log",
+    "/status",
+    "/services",
+    "/services/checkout",
+    "/changes",
+    "/changes/shop/checkout/809",
+    f"/artifacts/{DIGEST}",
+    "/people",
+    "/people/s_ada",
+    "/people/s_gone",
+    "/attention",
+    "/search",
+    "/search?q=checkout",
+    "/search?q=nothing",
+    "/entries/47",
+    "/deployments/40",
+    "/sign-in?link=L",
+    "/sign-in",
+    "/nothing",
+)

@@ -27,31 +27,7 @@ from tests.web.conftest import Enter, tell
 from tests.web.fakes import FakeHouse
 from tests.web.reading import Page
 
-PAGES = (
-    "/",
-    "/?service=nobody",
-    "/?below=45",
-    "/environments",
-    "/environments?show=differences",
-    "/log",
-    "/status",
-    "/services",
-    "/services/checkout",
-    "/changes",
-    "/changes/shop/checkout/809",
-    f"/artifacts/{cast.DIGEST}",
-    "/people",
-    "/people/s_ada",
-    "/people/s_gone",
-    "/attention",
-    "/search",
-    "/search?q=checkout",
-    "/entries/3",
-    "/deployments/40",
-    "/sign-in",
-    "/sign-in?link=L",
-    "/nothing",
-)
+PAGES = (*cast.PAGES, "/?below=45", "/environments?show=differences", "/entries/3")
 
 
 def text(html: str) -> str:
