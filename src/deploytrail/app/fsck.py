@@ -35,7 +35,7 @@ from typing import Any, Final
 
 from deploytrail.app.fsck_beside import WORDS as BESIDE_WORDS
 from deploytrail.app.fsck_beside import Beside
-from deploytrail.app.fsck_part import Here
+from deploytrail.app.fsck_part import Here, damaged
 from deploytrail.app.fsck_walk import Entries, Progress, Sealing, Walk
 from deploytrail.app.judging import Unshown, answer, told
 from deploytrail.app.ports import Apart, Inspected, Signed
@@ -112,12 +112,6 @@ def fsck(
             walk = look.walk
             entries = Entries(log, walk.next, walk.whole, walk.erased, look.apart, progress)
             yield from beside.checks(entries)
-
-
-def damaged(log: Inspected) -> Iterator[list[str] | None]:
-    """What the database itself finds wrong, as `Inspected.damage`. The view was not entered."""
-    with log:
-        yield log.damage()
 
 
 def _answer(number: int, find: Callable[[Faults], str]) -> Check:

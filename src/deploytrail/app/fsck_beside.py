@@ -18,6 +18,7 @@ from typing import Any, Final
 from deploytrail.app import fsck_search
 from deploytrail.app.fsck_given import Given
 from deploytrail.app.fsck_opened import Opened, Sealed
+from deploytrail.app.fsck_part import damaged
 from deploytrail.app.fsck_rows import Folded, compared, fold_again
 from deploytrail.app.fsck_search import Standing, stored_sums
 from deploytrail.app.fsck_walk import Entries, Sealing
@@ -68,6 +69,7 @@ class Beside:
         self._chance = chance
         self._keys_words = ""
         self._again: Iterator[int | Folded] = iter(())
+        self._damage: Iterator[list[str] | None] = iter(())
         self._sums: Iterator[tuple[str, int, int, int] | str] = iter(())
 
     def enter(self, views: ExitStack) -> None:
@@ -81,6 +83,7 @@ class Beside:
         `log` was entered.
         """
         self._again = apart.stream(fold_again, copy(self._derived), copy(log))
+        self._damage = apart.stream(damaged, copy(self._derived))
         if self._standing.key is not None:
             self._sums = apart.stream(stored_sums, copy(self._search), self._standing.key)
         self._opening = _Keys(self._keyring, self._keys)
@@ -94,7 +97,7 @@ class Beside:
         yield _answer(DISCLOSURES, lambda faults: sealed.disclosures(entries, faults))
         yield _answer(OPENINGS, lambda faults: sealed.openings(entries, faults))
         yield _answer(DELIVERIES, _Deliveries(entries, self._vault, sealed.runs).all)
-        yield _answer(ROWS, lambda faults: compared(self._again, entries, faults))
+        yield _answer(ROWS, lambda faults: compared(self._again, self._damage, entries, faults))
         yield _answer(SEARCH, lambda faults: self._searched(entries, faults))
 
     def _kept(self, entries: Entries, faults: Faults) -> str:

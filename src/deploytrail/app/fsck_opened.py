@@ -118,8 +118,8 @@ def _plainly(
     try:
         said = _disclosed.decode(unpack(decrypt(_cipher(key), blob, subject), MAX_OPENED))
         for path, (salt, value) in said.items():
-            right = b2a_base64(commitment(a2b_base64(salt), path, value), newline=False).decode()
-            if _sealed_at(entry, path) != right:
+            written = _sealed_at(entry, path)
+            if b2a_base64(commitment(a2b_base64(salt), path, value), newline=False) != written:
                 return None
     except Exception:
         return None
@@ -130,13 +130,13 @@ def _plainly(
     return {subject: {path: value for path, (_, value) in said.items()}}
 
 
-def _sealed_at(entry: Entry, path: str) -> Any:
-    """The commitment at a path of an entry, as it is written there; None if there is none."""
+def _sealed_at(entry: Entry, path: str) -> bytes | None:
+    """The commitment at a path of an entry, in base64 as it is written there; None if there is none."""
     field, inner = _parts(path)
     here: Any = getattr(entry, field)
     for part in inner:
         here = here[part]
-    return here["c"] if len(here) == 1 else None
+    return here["c"].encode() if len(here) == 1 else None
 
 
 @lru_cache(_REMEMBERED)

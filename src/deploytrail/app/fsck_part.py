@@ -12,7 +12,7 @@ from deploytrail.app.access import HOUSE
 from deploytrail.app.fsck_opened import Opened, Sealed
 from deploytrail.app.judging import told
 from deploytrail.app.packing import unpack
-from deploytrail.app.ports import Given, Made
+from deploytrail.app.ports import Given, Inspected, InspectedDerived, Made
 from deploytrail.errors import Refused
 from deploytrail.evidence.check import Faults
 from deploytrail.facts.entry import Entry, check
@@ -39,6 +39,12 @@ class Here:
     def stream(self, job: Callable[..., Iterator[Made]], *given: Any) -> Iterator[Made]:
         """Not at once, but when its first thing is asked for."""
         return job(*given)
+
+
+def damaged(view: Inspected | InspectedDerived) -> Iterator[list[str] | None]:
+    """What the database itself finds wrong, as its `damage`. The view was not entered."""
+    with view:
+        yield view.damage()
 
 
 class Part(NamedTuple):

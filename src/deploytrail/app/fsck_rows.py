@@ -33,8 +33,10 @@ class Folded:
         self.folded = self.tables = self.count = 0
 
 
-def compared(again: Iterator[int | Folded], entries: Entries, faults: Faults) -> str:
-    """Check 15, from what `fold_again` makes."""
+def compared(
+    again: Iterator[int | Folded], damage: Iterator[list[str] | None], entries: Entries, faults: Faults
+) -> str:
+    """Check 15, from what `fold_again` makes, and what the database finds wrong with its file."""
     found = Folded()
     for step in again:
         if isinstance(step, Folded):
@@ -42,6 +44,9 @@ def compared(again: Iterator[int | Folded], entries: Entries, faults: Faults) ->
         else:
             entries.tell(min(step, entries.size), "derived rows")
     faults.join(found.file)
+    if not found.file.count:
+        for words in next(damage) or []:
+            faults.add(words)
     if not found.ours:
         return "Made by another version: nobody reads them, and the next start makes them anew."
     if not entries.whole:
@@ -79,9 +84,7 @@ def fold_again(derived: InspectedDerived, log: Inspected) -> Iterator[int | Fold
 
 
 def _file(found: Folded, derived: InspectedDerived) -> None:
-    for words in derived.damage() or []:
-        found.file.add(words)
-    if not found.file.count and not derived.ours():
+    if not derived.ours():
         found.ours = False
         return
     cursor = None

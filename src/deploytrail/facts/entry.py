@@ -6,7 +6,7 @@ values.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -63,15 +63,51 @@ def check(body: bytes) -> Entry:
         raise Refused(
             "untrue", f"An entry has at most {canonical.MAX_ENTRY} bytes; this one has {len(body)}."
         )
+    entry, envelope = _plainly(body) or _strictly(body)
+    if entry.v == 1 and entry.subjects != list(subject_keys(envelope, body)):
+        raise Refused("untrue", "The entry's subject keys are not those of its fields.")
+    return entry
+
+
+# An entry of known fields and allowed parts: what encoding it leaves out or changes was not canonical.
+_Plain: Final = msgspec.defstruct(
+    "_Plain",
+    [("v", canonical.INTEGER), ("data", canonical.OBJECT), ("actor", canonical.OBJECT | None, None)],
+    bases=(Entry,),
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+)
+_plain: Final = msgspec.json.Decoder(_Plain)
+
+
+def _plainly(body: bytes) -> tuple[Entry, dict[str, Any]] | None:
+    """The entry and its envelope, all but scalars that name nobody; None for bytes that need another look."""
+    if not canonical.plain(body):
+        return None
+    try:
+        entry: Any = _plain.decode(body)
+    except msgspec.DecodeError:
+        return None
+    if not canonical.spelled(entry, body):
+        return None
+    return entry, {
+        "actor": entry.actor,
+        "data": entry.data,
+        "free": entry.free,
+        "id": entry.id,
+        "labels": entry.labels,
+        "unknown": entry.unknown,
+    }
+
+
+def _strictly(body: bytes) -> tuple[Entry, dict[str, Any]]:
+    """The entry and its envelope of whatever bytes. Refused("untrue") if they are not canonical, or none."""
     try:
         envelope = canonical.decode(body)
     except Refused as refusal:
         raise Refused("untrue", refusal.words) from None
     try:
-        entry = msgspec.convert(envelope, Entry)
+        return msgspec.convert(envelope, Entry), envelope
     except msgspec.ValidationError as error:
         raise Refused("untrue", f"An entry of the log cannot be read: {error}.") from None
-    keys = list(subject_keys(envelope, body))
-    if envelope["v"] == 1 and entry.subjects != keys:
-        raise Refused("untrue", "The entry's subject keys are not those of its fields.")
-    return entry
