@@ -534,9 +534,8 @@ def inspect(given: Mapping[str, Any], everything: bool, progress: Callable[..., 
     with ExitStack() as stack:
         places = Places(folder, settings.database_url, write=False)
         stack.callback(places.close)
-        beside = None
+        beside, chance = None, SystemChance()
         if everything:
-            chance = SystemChance()
             vault = Vault(house_key(folder, mark, empty=False, chance=chance), chance)
             keyring = SqlKeyring(places.keys, vault, write=False)
             stack.callback(keyring.close)
@@ -544,7 +543,9 @@ def inspect(given: Mapping[str, Any], everything: bool, progress: Callable[..., 
             beside = Beside(keyring, vault, rows, keys, InspectedIndex(places.search), chance)
         log, cores = InspectedLog(places.trail), os.cpu_count() or 1
         apart = Spawned(cores) if cores > 1 else None
-        yield from fsck(log, vkey, lambda: FileSigner(signer, mark.origin).last(), beside, progress, apart)
+        yield from fsck(
+            log, vkey, lambda: FileSigner(signer, mark.origin).last(), chance, beside, progress, apart
+        )
 
 
 def _few_heaps() -> None:

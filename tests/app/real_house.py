@@ -141,7 +141,9 @@ def judge(
             rows, keys = InspectedRows(places.derived, TABLES), InspectedKeys(places.keys)
             beside = Beside(keyring, vault, rows, keys, InspectedIndex(places.search), Chance())
         log = InspectedLog(places.trail)
-        return list(fsck(log, vkey, lambda: FileSigner(signer, ORIGIN).last(), beside, progress, apart))
+        return list(
+            fsck(log, vkey, lambda: FileSigner(signer, ORIGIN).last(), Chance(), beside, progress, apart)
+        )
 
 
 def wrong(checks: list[Check]) -> dict[int, str]:

@@ -36,9 +36,10 @@ from typing import Any, Final
 from deploytrail.app.fsck_beside import WORDS as BESIDE_WORDS
 from deploytrail.app.fsck_beside import Beside
 from deploytrail.app.fsck_part import Here, damaged
+from deploytrail.app.fsck_sums import PRIME, drawn, stored
 from deploytrail.app.fsck_walk import Entries, Progress, Sealing, Walk
 from deploytrail.app.judging import Unshown, answer, told
-from deploytrail.app.ports import Apart, Inspected, Signed
+from deploytrail.app.ports import Apart, Chance, Inspected, Signed, SumKey
 from deploytrail.evidence.check import Check, Faults
 from deploytrail.tlog.checkpoint import open_note
 from deploytrail.tlog.frontier import Frontier
@@ -71,6 +72,7 @@ def fsck(
     log: Inspected,
     vkey: str,
     signed: Callable[[], Signed | None],
+    chance: Chance,
     beside: Beside | None = None,
     progress: Progress | None = None,
     apart: Apart | None = None,
@@ -94,13 +96,12 @@ def fsck(
                 elif number <= REPEATS or beside is not None:
                     yield Check(number, words, None, "Not looked at: the log cannot be opened.")
             return
-        look = _Look(log, vkey, before, apart, progress)
+        look = _Look(log, vkey, before, chance, apart, progress)
         open_views.enter_context(look.apart)
-        # The file is looked at as a whole while its entries are read.
-        damage = look.apart.stream(damaged, copy(log))
+        look.begin()
         sealing = None if beside is None else beside.begin(look.apart, log)
         walked = list(look.walked(sealing))
-        yield _answer(FILE, lambda faults: look.file(faults, next(damage)))
+        yield _answer(FILE, look.file)
         yield from walked
         yield _answer(NODES, look.nodes)
         yield _answer(HEAD, look.head)
@@ -112,6 +113,15 @@ def fsck(
             walk = look.walk
             entries = Entries(log, walk.next, walk.whole, walk.erased, look.apart, progress)
             yield from beside.checks(entries)
+
+
+def index_sums(log: Inspected, key: SumKey) -> Iterator[tuple[int, int, int]]:
+    """How many rows the subject index has, their sum, and how many are of entries beyond the head. The view
+    was not entered, and may be of a later moment than others.
+    """
+    with log:
+        after = max([key.before, *(row[1] for row in log.head_rows() if type(row[1]) is int)])
+        yield stored(log.index_sums(key, PRIME, after), key)
 
 
 def _answer(number: int, find: Callable[[Faults], str]) -> Check:
@@ -133,10 +143,11 @@ class _Look:
         log: Inspected,
         vkey: str,
         signed: Signed | Exception | None,
+        chance: Chance,
         apart: Apart | None,
         progress: Progress | None,
     ) -> None:
-        self._log, self._vkey, self._signed = log, vkey, signed
+        self._log, self._signed, self._progress = log, signed, progress
         self._heads, self._heads_words = self._all_heads()
         self._claims = _Claims(log, vkey)
         one = [row for row in self._heads if row[0] == 1]
@@ -148,7 +159,17 @@ class _Look:
         if isinstance(signed, Signed):
             wanted.add(signed.size)
         self.apart = apart if apart is not None and size is not None and size > FEW else Here()
-        self.walk = Walk(log, size, wanted, self.apart, progress)
+        self._size = size
+        self._key = None if size is None else drawn(chance, size)
+        self.walk = Walk(log, size, wanted, self.apart, progress, self._key)
+        self._damage: Iterator[list[str] | None] = iter(())
+        self._stored: Iterator[tuple[int, int, int]] = iter(())
+
+    def begin(self) -> None:
+        """Begin what others can do while entries are read, of the file and the index as a whole."""
+        self._damage = self.apart.stream(damaged, copy(self._log))
+        if self._key is not None:
+            self._stored = self.apart.stream(index_sums, copy(self._log), self._key)
 
     def _all_heads(self) -> tuple[list[tuple[Any, ...]], str]:
         try:
@@ -156,9 +177,9 @@ class _Look:
         except Exception as error:
             return [], told(error)
 
-    @staticmethod
-    def file(faults: Faults, found: list[str] | None) -> str:
-        """Check 1, from what `damaged` found."""
+    def file(self, faults: Faults) -> str:
+        """Check 1."""
+        found = next(self._damage)
         for words in found or []:
             faults.add(f"{words}.")
         return "Nothing found." if found is not None else NOT_ASKED
@@ -281,8 +302,27 @@ class _Look:
         return f"Signed at size {last.size:,}.{more}"
 
     def index(self, faults: Faults) -> str:
-        """Check 9."""
-        return self._whole(self.walk.index.answer(faults, "Rows"))
+        """Check 9. Where the sums say that something is wrong, what that is takes another walk."""
+        walk = self.walk
+        if self._as_summed():
+            return f"Rows looked at: {walk.pairs[0]:,}."
+        again = Walk(self._log, self._size, set(), self.apart, self._progress)
+        again.go()
+        good = again.index.answer(faults, "Rows")
+        if walk.whole and not faults.count:
+            faults.add("The subject index was not what the entries give, but is so now.")
+        return self._whole(good)
+
+    def _as_summed(self) -> bool:
+        if self._key is None or not self.walk.whole:
+            return False
+        try:
+            count, sum_, strange = next(self._stored)
+        except Exception:
+            # Another walk finds out what cannot be read.
+            return False
+        pairs, right = self.walk.pairs
+        return strange == 0 and count == pairs and (sum_ - right) % self._key.modulus == 0
 
     def repeats(self, faults: Faults) -> str:
         """Check 10."""

@@ -1,26 +1,15 @@
-"""What entries and their disclosures give to the search index, as `fsck` sums it up.
-
-A posting (term, entry) counts as a number made of both. The numbers depend on a key that is drawn for each
-look, so that nobody can alter an index to the same sum.
-"""
+"""What entries and their disclosures give to the search index, as `fsck` sums it up (`fsck_sums`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
-from typing import Any, Final
+from typing import Any
 
+from deploytrail.app.fsck_sums import Sum, number_of, place
 from deploytrail.app.ports import SumKey
 from deploytrail.facts.entry import Entry
 from deploytrail.facts.sealing import NOBODY
 from deploytrail.projections import terms
-
-PRIME: Final = 2**31 - 1
-# What a term counts, before the modulus.
-number_of: Final = partial(int.from_bytes, byteorder="little")
-
-# How many postings of a table there are, and their sum.
-Sum = tuple[int, int]
 
 
 class Given:
@@ -41,9 +30,9 @@ class Given:
             said.append(words)
             if known and subject != NOBODY:
                 self.known.add((subject, known))
-        place = _place(self._key, index)
-        self._count("term", place, terms.clear_terms(entry))
-        self._count("word", place, " ".join(said))
+        here = place(self._key, index)
+        self._count("term", here, terms.clear_terms(entry))
+        self._count("word", here, " ".join(said))
 
     def join(self, more: Given) -> None:
         """Count those of another part as well."""
@@ -56,15 +45,9 @@ class Given:
         """(word, subject) of persons."""
         return {(word, subject) for subject, known in self.known for word in terms.name_words(known)}
 
-    def _count(self, table: str, place: int, said: str) -> None:
+    def _count(self, table: str, here: int, said: str) -> None:
         # By spaces alone, as the index reads it.
         found = set(said.encode().split(b" "))
         found.discard(b"")
         count, sum_ = self.sums[table]
-        self.sums[table] = count + len(found), sum_ + place * (sum(map(number_of, found)) % self._key.modulus)
-
-
-def _place(key: SumKey, index: int) -> int:
-    """What an entry counts; as in SQL (`posting_rows`), so without numbers above 63 bits."""
-    step = index * key.square % PRIME
-    return (step * step + index * key.straight % PRIME) % PRIME
+        self.sums[table] = count + len(found), sum_ + here * (sum(map(number_of, found)) % self._key.modulus)

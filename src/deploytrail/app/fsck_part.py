@@ -10,9 +10,10 @@ from typing import Any, Final, NamedTuple, Self
 
 from deploytrail.app.access import HOUSE
 from deploytrail.app.fsck_opened import Opened, Sealed
+from deploytrail.app.fsck_sums import number_of, place
 from deploytrail.app.judging import told
 from deploytrail.app.packing import unpack
-from deploytrail.app.ports import Given, Inspected, InspectedDerived, Made
+from deploytrail.app.ports import Given, Inspected, InspectedDerived, Made, SumKey
 from deploytrail.errors import Refused
 from deploytrail.evidence.check import Faults
 from deploytrail.facts.entry import Entry, check
@@ -51,14 +52,15 @@ class Part(NamedTuple):
     """The leaf and the body of each entry from `start` on, and what two tables hold about them.
 
     A body is packed, as it is kept. `keys` is what the subject index has of each, `ids` (source, id) under
-    which each is known; None where the table cannot be read. `sealed` is what is disclosed of them, None
-    where nobody asks.
+    which each is known; None where the table cannot be read. What the index should have of them is summed by
+    `summed`, if that is given. `sealed` is what is disclosed of them, None where nobody asks.
     """
 
     start: int
     rows: list[tuple[Any, Any]]
     keys: Mapping[int, Any] | None
     ids: Mapping[int, list[tuple[Any, Any]]] | None
+    summed: SumKey | None = None
     sealed: Sealed | None = None
 
 
@@ -79,6 +81,8 @@ class Found:
         # Subjects that were erased, with the newest entry that says so.
         self.erased: dict[str, int] = {}
         self.pairs = self.known = 0
+        # Of all pairs of subject and entry that the index should have (`fsck_sums`).
+        self.sum = 0
         self.opened = None if part.sealed is None else Opened(part.sealed)
 
 
@@ -99,7 +103,9 @@ def look(part: Part) -> Found:
             continue
         if found.opened is not None:
             found.opened.look(index, body, entry)
-        if part.keys is not None:
+        if part.summed is not None:
+            _summed(found, index, entry.subjects, part.summed)
+        elif part.keys is not None:
             _indexed(found, index, entry.subjects, part.keys.get(index, ""))
         if part.ids is not None:
             _known(found, index, entry, part.ids.get(index, ()))
@@ -129,6 +135,13 @@ def _hashed(found: Found, index: int, leaf: Any, body: Any) -> bool:
     if len(found.leaves) == index - found.start:
         found.leaves.append(leaf if isinstance(leaf, bytes) and len(leaf) == HASH_BYTES else hash)
     return True
+
+
+def _summed(found: Found, index: int, subjects: list[str], key: SumKey) -> None:
+    if index < key.before:
+        found.pairs += len(subjects)
+        hashes = [number_of(str(subject_hash(subject)).encode()) for subject in subjects]
+        found.sum += place(key, index) * (sum(hashes) % key.modulus)
 
 
 def _indexed(found: Found, index: int, subjects: list[str], stored: Any) -> None:

@@ -1,6 +1,6 @@
 """The search index held against what the entries and their disclosures give.
 
-Both sides are summed instead of sorted (`fsck_given`), and the sums of all postings must be equal. What
+Both sides are summed instead of sorted (`fsck_sums`), and the sums of all postings must be equal. What
 persons are called is held against what their disclosures say, pair by pair: there are few.
 """
 
@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any, Final
 
-from deploytrail.app.fsck_given import PRIME, Given, Sum, number_of
+from deploytrail.app.fsck_given import Given
+from deploytrail.app.fsck_sums import PRIME, Sum, drawn, stored
 from deploytrail.app.fsck_walk import Entries
 from deploytrail.app.judging import Unshown, told
 from deploytrail.app.ports import Chance, InspectedSearch, SumKey
@@ -63,9 +64,7 @@ class Standing:
             self.why = "An erasure was broken off: nobody asks it, and the next start makes it anew."
         else:
             self.names = set(index.name_rows())
-            drawn = [int.from_bytes(self._chance.bytes(8), "big") for _ in range(3)]
-            square, straight = (1 + number % (PRIME - 1) for number in drawn[1:])
-            self.key = SumKey(cursor, drawn[0] | 1 << 63 | 1, square, straight)
+            self.key = drawn(self._chance, cursor)
 
 
 def stored_sums(index: InspectedSearch, key: SumKey) -> Iterator[tuple[str, int, int, int] | str]:
@@ -80,20 +79,14 @@ def stored_sums(index: InspectedSearch, key: SumKey) -> Iterator[tuple[str, int,
                 return
             cursor = max(key.before, *(row[1] for row in index.taken_rows() if type(row[1]) is int))
             for table in WORDS:
-                count = sum_ = strange = 0
-                for term, many, places, more in index.posting_rows(table, key, PRIME, cursor):
-                    count += many
-                    strange += more
-                    if many:
-                        sum_ += places * (number_of(term.encode(errors="surrogateescape")) % key.modulus)
-                yield table, count, sum_ % key.modulus, strange
+                yield table, *stored(index.posting_rows(table, key, PRIME, cursor), key)
     except Exception as error:
         yield told(error)
 
 
 def compared(
     standing: Standing,
-    stored: Iterable[tuple[str, int, int, int] | str],
+    there: Iterable[tuple[str, int, int, int] | str],
     given: Given | None,
     entries: Entries,
     opened: bool,
@@ -107,7 +100,7 @@ def compared(
     if not entries.whole:
         raise Unshown("Not looked at: entries are missing or cannot be read.")
     _marked(standing, key, entries, faults)
-    for one in stored:
+    for one in there:
         if isinstance(one, str):
             faults.add(one)
             continue

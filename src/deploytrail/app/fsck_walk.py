@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from deploytrail.app.fsck_opened import Opened, Sealed
 from deploytrail.app.fsck_part import BETWEEN, Found, Part, look, unpacked
+from deploytrail.app.fsck_sums import Sum
 from deploytrail.app.judging import told
-from deploytrail.app.ports import Apart, Inspected
+from deploytrail.app.ports import Apart, Inspected, SumKey
 from deploytrail.evidence.check import Faults
 from deploytrail.tlog.frontier import Frontier
 from deploytrail.tlog.hashes import EMPTY_ROOT
@@ -69,13 +70,21 @@ class Walk:
     """One walk over all entries, in order, that builds the tree and looks at the tables beside it.
 
     `next` is the index after the last entry; `broken` the first index from which no tree can be built;
-    `roots` those at the sizes asked for, `at_head` the frontier at the head's size.
+    `roots` those at the sizes asked for, `at_head` the frontier at the head's size. With the key `summed` the
+    subject index is not read, but how many rows it should have is counted, and they are summed (`pairs`).
     """
 
     def __init__(
-        self, log: Inspected, size: int | None, wanted: set[int], apart: Apart, progress: Progress | None
+        self,
+        log: Inspected,
+        size: int | None,
+        wanted: set[int],
+        apart: Apart,
+        progress: Progress | None,
+        summed: SumKey | None = None,
     ) -> None:
         self._log, self._size, self._apart, self._progress = log, size, apart, progress
+        self._summed = summed
         self._wanted = sorted((at for at in wanted if at > 0), reverse=True)
         self.entries, self.hashed, self.decoded = Faults(), Faults(), Faults()
         self.next = 0
@@ -84,6 +93,7 @@ class Walk:
         self.nodes: dict[tuple[int, int], bytes] = {}
         self.roots: dict[int, bytes] = {0: EMPTY_ROOT}
         self.index = _InOrder(log.index_rows, "The subject index has a row that is no pair of numbers.")
+        self.pairs: Sum = (0, 0)
         self.ids = _InOrder(log.repeat_rows, "A known id leads to no number of an entry.")
         self._unread: set[int] = set()
         self._unread_ranges: list[range] = []
@@ -102,7 +112,7 @@ class Walk:
                 self._progress(min(found.stop, self._size), self._size, "entries")
         if self._size is not None and self.next < self._size and not self.stopped:
             self._gap(self.next, self._size)
-        self._stray(self.index.before(_LAST), self.ids.before(_LAST))
+        self._stray(self._keys(_LAST), self.ids.before(_LAST))
 
     def stop(self) -> None:
         """Give up: nothing is known of what follows."""
@@ -135,7 +145,7 @@ class Walk:
 
     def _part(self, rows: _Rows) -> Part:
         start, stop = rows[0][0], rows[-1][0] + 1
-        keys, ids = self.index.before(stop), self.ids.before(stop)
+        keys, ids = self._keys(stop), self.ids.before(stop)
         self._stray([row for row in keys if row[0] < start], [row for row in ids if row[0] < start])
         by_entry: dict[int, list[tuple[Any, Any]]] = {}
         for index, source, id in ids:
@@ -145,8 +155,12 @@ class Walk:
             [row[1:] for row in rows],
             None if self.index.words else dict(keys),
             None if self.ids.words else by_entry,
+            self._summed,
             self._sealing.part(start, stop) if self._sealing else None,
         )
+
+    def _keys(self, stop: int) -> _Rows:
+        return [] if self._summed else self.index.before(stop)
 
     def _read(self, at: int) -> tuple[_Rows, int | None]:
         """The next rows, and where to go on; None at the end."""
@@ -224,6 +238,7 @@ class Walk:
         self.hashed.join(found.hashed)
         self.decoded.join(found.decoded)
         self.index.add(found.index, found.pairs)
+        self.pairs = self.pairs[0] + found.pairs, self.pairs[1] + found.sum
         self.ids.add(found.ids, found.known)
         self.erased.update(found.erased)
         if self._sealing and found.opened is not None:

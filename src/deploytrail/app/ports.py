@@ -375,6 +375,15 @@ class SearchIndex(Protocol):
 # For `fsck`: what lies in the files, as it lies there.
 
 
+class SumKey(NamedTuple):
+    """By what postings of entries with index < before are summed; drawn anew for each look."""
+
+    before: int
+    modulus: int
+    square: int
+    straight: int
+
+
 class Inspected(Protocol):
     """One unmoving view of all rows of the log's database, with no word believed: values as they are stored.
 
@@ -406,6 +415,9 @@ class Inspected(Protocol):
         """(idx, hashes) of the whole subject index, by idx; what is no number may stand anywhere.
         `hashes` is one text of all hashes of an entry, in order, with a space between them.
         """
+
+    def index_sums(self, key: SumKey, prime: int, after: int) -> Iterator[tuple[Any, ...]]:
+        """Of every subject in the index its hash as a text, then as `InspectedSearch.posting_rows`."""
 
     def repeat_rows(self) -> Iterator[tuple[Any, ...]]:
         """(idx, source, id) of every known id, in the order of idx as above."""
@@ -463,15 +475,6 @@ class InspectedDerived(Protocol):
 
     def again(self) -> AbstractContextManager[tuple[Derived, InspectedDerived]]:
         """An empty derivation in a place of its own, gone afterwards, and a view of it once filled."""
-
-
-class SumKey(NamedTuple):
-    """By what postings of entries with index < before are summed; drawn anew for each look."""
-
-    before: int
-    modulus: int
-    square: int
-    straight: int
 
 
 class InspectedSearch(Protocol):

@@ -87,6 +87,11 @@ class InspectedLog(_View):
         pairs = f"{pairs} ORDER BY doc, term"
         return self._each(f"SELECT doc, group_concat(term, ' ') FROM ({pairs}) GROUP BY doc")
 
+    def index_sums(self, key: SumKey, prime: int, after: int) -> Iterator[tuple[Any, ...]]:
+        # Keys come in order, so that nothing is sorted or kept.
+        summed = _summed("idx", key, prime, after)
+        return self._each(f"SELECT CAST(key AS TEXT), {summed} FROM subject GROUP BY key")
+
     def repeat_rows(self) -> Iterator[tuple[Any, ...]]:
         for index, source, id in self._each("SELECT idx, source, id FROM repeat ORDER BY idx"):
             yield index, self._told(source), self._told(id)
@@ -171,15 +176,8 @@ class InspectedIndex(_View):
         return self._each("SELECT word, subject FROM known_as")
 
     def posting_rows(self, table: str, key: SumKey, prime: int, after: int) -> Iterator[tuple[Any, ...]]:
-        step = f"(doc * {key.square} % {prime})"
-        counts = f"({step} * {step} + doc * {key.straight} % {prime}) % {prime}"
         # Terms come in order, so that nothing is sorted or kept.
-        return self._each(
-            f"SELECT term, count(*) FILTER (WHERE doc >= 0 AND doc < ?1),"
-            f" sum({counts}) FILTER (WHERE doc >= 0 AND doc < ?1),"
-            f" count(*) FILTER (WHERE doc < 0 OR doc >= ?2) FROM {table}_in GROUP BY term",
-            (key.before, after),
-        )
+        return self._each(f"SELECT term, {_summed('doc', key, prime, after)} FROM {table}_in GROUP BY term")
 
 
 class _Again(SqlDerived):
@@ -187,3 +185,14 @@ class _Again(SqlDerived):
 
     def _ddl(self) -> list[str]:
         return [text for text in super()._ddl() if not text.startswith("CREATE INDEX")]
+
+
+def _summed(index: str, key: SumKey, prime: int, after: int) -> str:
+    """What is selected of the postings of one term: how many there are, what they count together (see
+    app/fsck_sums), and how many there are of entries from `after` on, or below 0.
+    """
+    step = f"({index} * {key.square} % {prime})"
+    counts = f"({step} * {step} + {index} * {key.straight} % {prime}) % {prime}"
+    inside = f"FILTER (WHERE {index} >= 0 AND {index} < {key.before})"
+    outside = f"FILTER (WHERE {index} < 0 OR {index} >= {after})"
+    return f"count(*) {inside}, sum({counts}) {inside}, count(*) {outside}"
