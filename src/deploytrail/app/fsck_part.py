@@ -6,6 +6,7 @@ Parts depend on nothing but what they are given, so that other processes can loo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
 
 from deploytrail.app.access import HOUSE
@@ -140,8 +141,13 @@ def _hashed(found: Found, index: int, leaf: Any, body: Any) -> bool:
 def _summed(found: Found, index: int, subjects: list[str], key: SumKey) -> None:
     if index < key.before:
         found.pairs += len(subjects)
-        hashes = [number_of(str(subject_hash(subject)).encode()) for subject in subjects]
-        found.sum += place(key, index) * (sum(hashes) % key.modulus)
+        found.sum += place(key, index) * (sum(map(_number, subjects)) % key.modulus)
+
+
+# The same services, repositories and people come again and again.
+@lru_cache(maxsize=8192)
+def _number(subject: str) -> int:
+    return number_of(str(subject_hash(subject)).encode())
 
 
 def _indexed(found: Found, index: int, subjects: list[str], stored: Any) -> None:
