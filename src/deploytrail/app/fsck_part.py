@@ -147,7 +147,7 @@ def _summed(found: Found, index: int, subjects: list[str], key: SumKey) -> None:
 # The same services, repositories and people come again and again.
 @lru_cache(maxsize=8192)
 def _number(subject: str) -> int:
-    return number_of(str(subject_hash(subject)).encode())
+    return number_of(subject_hash(subject).encode())
 
 
 def _indexed(found: Found, index: int, subjects: list[str], stored: Any) -> None:

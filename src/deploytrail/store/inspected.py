@@ -18,6 +18,8 @@ from deploytrail.store.made_again import shape
 from deploytrail.store.postgresql import Schema
 from deploytrail.store.snapshot import SHOWN, snapshot
 
+# A subject's hash as it was kept in SQLite before revision 0002, as a text.
+_HEX: Final = "printf('%016x', key)"
 _SNAPSHOT: Final = ("_snapshot", "_all", "_each", "damage")
 
 
@@ -81,16 +83,21 @@ class InspectedLog(_View):
             listed = "string_agg(lpad(to_hex(key), 16, '0'), ' ' ORDER BY key < 0, key)"
             return self._each(f"SELECT idx, {listed} FROM subject GROUP BY idx ORDER BY idx")
         pairs = "SELECT doc, term FROM subject_in"
-        if not self._all("SELECT 1 FROM sqlite_schema WHERE name = 'subject_in'"):
-            # A house that no version since revision 0002 has written to.
-            pairs = "SELECT idx AS doc, printf('%016x', key) AS term FROM subject"
+        if self._paired():
+            pairs = f"SELECT idx AS doc, {_HEX} AS term FROM subject"
         pairs = f"{pairs} ORDER BY doc, term"
         return self._each(f"SELECT doc, group_concat(term, ' ') FROM ({pairs}) GROUP BY doc")
 
     def index_sums(self, key: SumKey, prime: int, after: int) -> Iterator[tuple[Any, ...]]:
-        # Keys come in order, so that nothing is sorted or kept.
-        summed = _summed("idx", key, prime, after)
-        return self._each(f"SELECT CAST(key AS TEXT), {summed} FROM subject GROUP BY key")
+        if isinstance(self._where, Schema) or self._paired():
+            hash = "lpad(to_hex(key), 16, '0')" if isinstance(self._where, Schema) else _HEX
+            return self._each(f"SELECT {hash}, {_summed('idx', key, prime, after)} FROM subject GROUP BY key")
+        # Hashes come in order, so that nothing is sorted or kept.
+        return self._each(f"SELECT term, {_summed('doc', key, prime, after)} FROM subject_in GROUP BY term")
+
+    def _paired(self) -> bool:
+        """Whether a file is of a house that no version since revision 0002 has written to."""
+        return not self._all("SELECT 1 FROM sqlite_schema WHERE name = 'subject_in'")
 
     def repeat_rows(self) -> Iterator[tuple[Any, ...]]:
         for index, source, id in self._each("SELECT idx, source, id FROM repeat ORDER BY idx"):
