@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from deploytrail.facts.subjects import subject_hash
 from deploytrail.store.schema import subject
+from deploytrail.store.sqlite import driver_of
 
 # Above every index.
 _NO_BOUND: Final = 2**62
@@ -34,7 +35,7 @@ def add(tx: sa.Connection, start: int, subjects: Sequence[Sequence[str]]) -> Non
     if tx.dialect.name == "sqlite":
         # One step for all of them: each would let go of the interpreter and wait for it again.
         texts = [" ".join(map(subject_hash, keys)) for keys in subjects]
-        tx.exec_driver_sql(_ADD, (start, msgspec.json.encode(texts).decode()))
+        driver_of(tx).execute(_ADD, (start, msgspec.json.encode(texts).decode()))
         return
     pairs = [(number, i) for i, keys in enumerate(subjects, start) for number in set(map(_number, keys))]
     if pairs:

@@ -31,7 +31,9 @@ async def deliver(request: Request) -> Response:
     shares = [web.share("source", source), *of_address(request)]
     raw = await body.read(request, LIMIT, "A delivery", web.room, shares)
     # Several headers of one name could hide what was signed; the first of each is what we look at.
-    headers = {name: request.headers[name] for name in request.headers}
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        headers.setdefault(name, value)
     try:
         future = await run_in_threadpool(web.house.receiver.receive, source, headers, raw)
     except Refused as refusal:
