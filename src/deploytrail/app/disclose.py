@@ -106,6 +106,16 @@ class Disclose:
         """Path to value of one disclosure, unchecked; nothing if it cannot be read."""
         return self._read(blob, values_of) or {}
 
+    def every_value(self, blobs: Iterable[tuple[int, Blob]]) -> Iterator[tuple[int, str, dict[str, Any]]]:
+        """Entry, subject, and what `values` gives, of many disclosures that nobody erases meanwhile."""
+        keys: dict[str, AESGCM | None] = {}
+        for index, blob in blobs:
+            subject = blob.subject
+            if subject not in keys:
+                keys[subject] = self._key(subject)
+            if key := keys[subject]:
+                yield index, subject, _opened_by(key, blob, values_of) or {}
+
     def kept(self, index: int) -> bool:
         """Whether the raw delivery whose first entry this is can still be read."""
         return self._disclosures.delivery_of(index) is not None
@@ -152,13 +162,7 @@ class Disclose:
 
     def _read(self, blob: Blob, reading: Callable[[bytes], T]) -> T | None:
         key = self._key(blob.subject)
-        if key is None:
-            return None
-        try:
-            return reading(unpack(decrypt(key, blob.sealed, blob.subject), MAX_OPENED))
-        except (Refused, ValueError):
-            # Altered, or of another key: `fsck --all` names it. What nobody can open tells nobody anything.
-            return None
+        return None if key is None else _opened_by(key, blob, reading)
 
     def _key(self, subject: str) -> AESGCM | None:
         with self._lock:
@@ -173,3 +177,11 @@ class Disclose:
             if len(self._keys) > _REMEMBERED:
                 self._keys.popitem(last=False)
             return self._keys[subject]
+
+
+def _opened_by(key: AESGCM, blob: Blob, reading: Callable[[bytes], T]) -> T | None:
+    try:
+        return reading(unpack(decrypt(key, blob.sealed, blob.subject), MAX_OPENED))
+    except (Refused, ValueError):
+        # Altered, or of another key: `fsck --all` names it. What nobody can open tells nobody anything.
+        return None

@@ -110,12 +110,12 @@ class Searching(InOrder[SearchIndex]):
     def _words(self, blobs: Iterable[tuple[int, Any]], names: dict[str, list[str]]) -> dict[int, str]:
         """Words by entry; puts words of names that are not in the index yet into `names`, by subject."""
         found: dict[int, str] = {}
-        for index, blob in blobs:
-            words, known = terms.opened_terms(self._disclose.values(blob))
+        for index, subject, opened in self._disclose.every_value(blobs):
+            words, known = terms.opened_terms(opened)
             if words:
                 found[index] = f"{found[index]} {words}" if index in found else words
-            if known and blob.subject != NOBODY and (blob.subject, known) not in self._known:
-                self._learn(blob.subject, known, names)
+            if known and (subject, known) not in self._known and subject != NOBODY:
+                self._learn(subject, known, names)
         return found
 
     def _learn(self, subject: str, known: tuple[str, ...], names: dict[str, list[str]]) -> None:

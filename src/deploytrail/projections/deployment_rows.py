@@ -131,6 +131,15 @@ _SORTS: Final = ("forward", "rollback", "redeploy", "hotfix", "config")
 _DIGEST: Final = "sha256:"
 
 
+def _numbers(of: tuple[str, ...]) -> dict[str | None, Any]:
+    return {told: number for number, told in enumerate(of)}
+
+
+_OUTCOME_NUMBERS: Final = _numbers(_OUTCOMES)
+_SORT_NUMBERS: Final = _numbers(_SORTS)
+_STRENGTH_NUMBERS: Final = _numbers(_STRENGTH)
+
+
 class KeptReport(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A report: `at` is `first_at`; `last`, `finished` and `url` are counted from `first`, `last_at`,
     `finished_at` and `started_at` from `at`. True for a commit's repository: that of the one before.
@@ -176,9 +185,9 @@ class KeptDeployment(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reports: list[KeptReport]
 
 
-def _narrow(row: Deployment) -> KeptDeployment:
-    reports: list[Any] = [_narrow_report(report) for report in row.reports]
-    return KeptDeployment(
+def _narrow(row: Deployment) -> tuple[Any, ...]:
+    """The values of a KeptDeployment, in order."""
+    return (
         row.key,
         row.service,
         row.environment,
@@ -186,7 +195,7 @@ def _narrow(row: Deployment) -> KeptDeployment:
         row.index,
         None if row.type == row.told_type else row.type,
         row.replaced,
-        reports,
+        [_narrow_report(report) for report in row.reports],
     )
 
 
@@ -216,9 +225,9 @@ def _narrow_report(report: Report) -> tuple[Any, ...]:
         None if report.started_at is None else report.started_at - at,
         report.status == "waiting",
         report.status_at,
-        _number(report.outcome, _OUTCOMES),
-        _number(report.type, _SORTS),
-        _STRENGTH.index(report.attribution) if report.attribution in _STRENGTH else report.attribution,
+        _OUTCOME_NUMBERS.get(report.outcome, report.outcome),
+        _SORT_NUMBERS.get(report.type, report.type),
+        _STRENGTH_NUMBERS.get(report.attribution, report.attribution),
         report.bot,
         report.apart,
         report.duration_ms,
@@ -266,10 +275,6 @@ def _wide_report(kept: KeptReport) -> Report:
         kept.duration_ms,
         None if kept.url is None else first + kept.url,
     )
-
-
-def _number(told: str | None, of: tuple[str, ...]) -> int | str | None:
-    return of.index(told) if told in of else told
 
 
 def _bytes(hexadecimal: str) -> bytes | str:

@@ -5,7 +5,7 @@ Each report keeps its own state inside its deployment's row, so that joining and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -147,7 +147,8 @@ def _report(index: int, entry: Entry, rows: Rows) -> None:
     new = begun(index, entry, said.name, moment(entry), said.fields)
     known.add(index, environment, {said.key: spots}, rows)
     spoken = known.looked_up(said.joining, rows)
-    found = _home_for(new, service, environment, {*told, *_alike(spoken.values(), environment)}, rows)
+    looked = set(told).union(*_alike(spoken.values(), environment))
+    found = _home_for(new, service, environment, looked, rows) if looked else None
     known.add(index, environment, spoken, rows)
     known.add(index, environment, known.looked_up(said.versions, rows), rows)
     if found is not None:
@@ -171,7 +172,8 @@ def _more(
     versions = known.versions(new.version, service) if new.version != old.version else []
     found = None
     if gained and len(before.reports) == 1:
-        found = _home_for(new, service, environment, {*told, *_alike(spoken.values(), environment)}, rows)
+        looked = set(told).union(*_alike(spoken.values(), environment))
+        found = _home_for(new, service, environment, looked, rows)
     known.add(new.first, environment, gained, rows)
     known.add(new.first, environment, known.looked_up(versions, rows), rows)
     if found is not None and found[0].key != before.key:
@@ -181,11 +183,9 @@ def _more(
     settle(before, summed(before.key, service, environment, others), rows)
 
 
-def _alike(spoken: Iterable[Known | None], environment: str) -> Iterator[int]:
-    """The reports in an environment that said one of these things."""
-    for spot in spoken:
-        if spot is not None:
-            yield from spot.of(environment)
+def _alike(spoken: Iterable[Known | None], environment: str) -> list[tuple[int, ...]]:
+    """The reports in an environment that said these things."""
+    return [spot.of(environment) for spot in spoken if spot is not None]
 
 
 def _home_for(

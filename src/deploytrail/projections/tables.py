@@ -17,10 +17,11 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 @dataclass(frozen=True)
 class Kept(Generic[R]):
-    """Another Struct that holds all of a row in less room, and the ways there and back."""
+    """Another Struct that holds all of a row in less room, and the ways there and back: `narrow` gives the
+    values of its fields, of which two or more are of the key or of an index, and two or more are not."""
 
     as_: type[msgspec.Struct]
-    narrow: Callable[[R], Any]
+    narrow: Callable[[R], tuple[Any, ...]]
     wide: Callable[[Any], R]
 
 

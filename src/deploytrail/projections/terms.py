@@ -213,12 +213,12 @@ def _labels(labels: Mapping[str, Any]) -> list[str]:
             found += [label(name, str(value)), *words(str(value))]
         return found
     found, odd = [told], []
-    for value in map(str, labels.values()):
+    for value in " ".join(map(str, labels.values())).lower().split(" "):
         # Of letters and digits alone, it is its only word.
         if value.isalnum():
-            found.append(value.lower())
+            found.append(value)
         else:
-            found.append(value.lower().strip(_EDGES))
+            found.append(value.strip(_EDGES))
             odd.append(value)
     return [*found, _parts(" ".join(odd))]
 

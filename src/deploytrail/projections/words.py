@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 from deploytrail.projections.reading import text
@@ -48,6 +49,8 @@ _BY_OUTCOME: Final = {"succeeded": "succeeded", "failed": "failed"}
 _LONGEST: Final = 40
 
 
+# A source says a few.
+@lru_cache(maxsize=256)
 def outcome(told: str | None) -> str | None:
     """An outcome in the house's words: succeeded, failed, cancelled; others as told, in lower case."""
     if told is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from operator import attrgetter, itemgetter
 from types import UnionType
 from typing import Any, Final, Union, get_args, get_origin, get_type_hints
@@ -80,9 +80,13 @@ class Codec:
         plain = [column for column in self.columns if column is not REST]
         names = [column.name for column in plain]
         rest = [name for name in fields if name not in names]
-        self._found_by = attributes(names)
         self._truths = [place for place, column in enumerate(plain) if column.sort == "bool"]
-        self._others = attrgetter(*rest) if rest else None
+        self._found_by: Callable[[Any], tuple[Any, ...]] = attributes(names)
+        self._others: Callable[[Any], Any] | None = attrgetter(*rest) if rest else None
+        if table.kept:
+            places = list(fields)
+            self._found_by = itemgetter(*map(places.index, names))
+            self._others = itemgetter(*map(places.index, rest))
         self._encode = msgspec.msgpack.Encoder(order="deterministic").encode
         # Of one field the value itself, of several an array.
         types = tuple(fields[name] for name in rest)
@@ -95,11 +99,16 @@ class Codec:
 
     def values(self, row: Any) -> tuple[Any, ...]:
         """The values of a row, as columns take them; of words the text."""
+        return self.each([row])[0]
+
+    def each(self, rows: Iterable[Any]) -> list[tuple[Any, ...]]:
+        """The values of rows, as `values`."""
         if self._narrow is not None:
-            row = self._narrow(row)
-        if self._others is None:
-            return self._found_by(row)
-        return (*self._found_by(row), self._encode(self._others(row)))
+            rows = map(self._narrow, rows)
+        found_by, others, encode = self._found_by, self._others, self._encode
+        if others is None:
+            return list(map(found_by, rows))
+        return [(*found_by(row), encode(others(row))) for row in rows]
 
     def row(self, values: Sequence[Any]) -> Any:
         """The row of these values."""
@@ -123,28 +132,40 @@ UNSEEN: Final = object()
 
 
 class Recent:
-    """About the last `most` to twice as many rows of one table that were seen, None where there is none."""
+    """About the last `most` rows of one table that were seen, None where there is none."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._young: dict[tuple[Any, ...], Any] = {}
-        self._old: dict[tuple[Any, ...], Any] = {}
+        # The newest first; in each what was seen at a time.
+        self._parts: list[dict[tuple[Any, ...], Any]] = []
 
     def find(self, key: tuple[Any, ...]) -> Any:
         """The row with this key, None for one that is known not to be there; UNSEEN if nothing is known."""
-        found = self._young.get(key, UNSEEN)
-        return self._old.get(key, UNSEEN) if found is UNSEEN else found
+        for part in self._parts:
+            if key in part:
+                return part[key]
+        return UNSEEN
 
-    def update(self, seen: Mapping[tuple[Any, ...], Any]) -> None:
-        """Take in what was seen; what was not seen again for long goes."""
-        self._young.update(seen)
-        if len(self._young) > self._most:
-            self._old, self._young = self._young, {}
+    def among(self, keys: Set[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
+        """What is known of these keys, as `find`."""
+        found: dict[tuple[Any, ...], Any] = {}
+        for part in reversed(self._parts):
+            found.update((key, part[key]) for key in part.keys() & keys)
+        return found
+
+    def update(self, seen: dict[tuple[Any, ...], Any]) -> None:
+        """Take in what was seen, which nobody changes any more; what was not seen again for long goes."""
+        if self._parts and len(self._parts[0]) < self._most // 4:
+            self._parts[0].update(seen)
+        else:
+            self._parts.insert(0, seen)
+        while sum(map(len, self._parts[:-1])) >= self._most:
+            self._parts.pop()
 
 
 # A row by table and key as committed, and many of them: those that there are.
 Load = Callable[[Table[Any], tuple[Any, ...]], Any]
-LoadMany = Callable[[Table[Any], Sequence[tuple[Any, ...]]], Mapping[tuple[Any, ...], Any]]
+LoadMany = Callable[[Table[Any], Set[tuple[Any, ...]]], dict[tuple[Any, ...], Any]]
 
 
 class Work:
@@ -174,9 +195,8 @@ class Work:
         if self._load_many is None:
             return
         seen = self.seen.setdefault(table.name, {})
-        wanted = sorted({key for key in keys if key not in seen})
-        found = self._load_many(table, wanted)
-        seen.update((key, found.get(key)) for key in wanted)
+        wanted = set(keys).difference(seen)
+        seen.update(dict.fromkeys(wanted) | self._load_many(table, wanted))
 
     def put(self, table: Table[R], row: R) -> None:
         """Insert or replace."""

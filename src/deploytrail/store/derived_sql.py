@@ -6,7 +6,7 @@ is where the time goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -87,7 +87,7 @@ class SqlDerived(MadeAgain):
                 if gone:
                     self._driver.executemany(sql.delete, gone)
                 if put:
-                    self._driver.executemany(sql.upsert, self._numbered(sql, map(sql.codec.values, put)))
+                    self._driver.executemany(sql.upsert, self._numbered(sql, sql.codec.each(put)))
             tx.exec_driver_sql("UPDATE derivation SET cursor = ?", (cursor,))
         self._remember(rows)
 
@@ -162,17 +162,14 @@ class SqlDerived(MadeAgain):
             self._numbers.clear()
             raise
 
-    def _numbered(self, sql: _Statements, rows: Iterable[tuple[Any, ...]]) -> list[Any]:
+    def _numbered(self, sql: _Statements, rows: Sequence[tuple[Any, ...]]) -> Sequence[tuple[Any, ...]]:
         """The values of rows with numbers for words."""
         if not sql.words:
-            return list(rows)
-        found, numbers = [], self._numbers
-        for row in rows:
-            values = list(row)
-            for place in sql.words:
-                values[place] = numbers[values[place]]
-            found.append(values)
-        return found
+            return rows
+        columns = list(zip(*rows, strict=True))
+        for place in sql.words:
+            columns[place] = tuple(map(self._numbers.__getitem__, columns[place]))
+        return list(zip(*columns, strict=True))
 
     # Opening.
 
@@ -204,11 +201,11 @@ class SqlDerived(MadeAgain):
             found = self._driver.execute(sql.get, key).fetchone()
         return None if found is None else sql.codec.row(found)
 
-    def _load_many(self, table: Table[Any], keys: Sequence[tuple[Any, ...]]) -> Mapping[tuple[Any, ...], Any]:
+    def _load_many(self, table: Table[Any], keys: Set[tuple[Any, ...]]) -> dict[tuple[Any, ...], Any]:
         """The rows with these keys, each a whole number, in one statement for those not seen lately."""
-        recent, sql = self._recent[table.name], self._sql[table.name]
-        found = {key: row for key in keys if (row := recent.find(key)) is not UNSEEN}
-        asked = msgspec.json.encode([key for (key,) in keys if (key,) not in found])
+        sql = self._sql[table.name]
+        found = self._recent[table.name].among(keys)
+        asked = msgspec.json.encode([key for (key,) in keys - found.keys()])
         with self._writing:
             rows = self._driver.execute(sql.many, (asked.decode(),)).fetchall()
         return found | {row[:1]: sql.codec.row(row) for row in rows}

@@ -18,7 +18,6 @@ from itertools import islice
 from time import monotonic, sleep
 from typing import Any, Final
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -82,11 +81,9 @@ class SqlSearch(MadeAgain):
         learnt = [(word, subject) for subject, words in names.items() for word in words]
         with self._writing, self._engine.begin() as tx:
             driver: Any = tx.connection.driver_connection
-            if found:
-                # One step for all of them: each would let go of the interpreter and wait for it again.
-                start = found[0].index
-                driver.execute(_ADD["term"], (start, _listed([one.terms for one in found])))
-                driver.execute(_ADD["word"], (start, _listed([one.words for one in found])))
+            # Only those with something to find them by.
+            driver.executemany(_ADD["term"], [(index, terms) for index, terms, _ in found if terms])
+            driver.executemany(_ADD["word"], [(index, words) for index, _, words in found if words])
             if learnt:
                 driver.executemany(
                     "INSERT INTO known_as (word, subject) VALUES (?, ?) ON CONFLICT DO NOTHING", learnt
@@ -137,7 +134,7 @@ class SqlSearch(MadeAgain):
                 driver: Any = tx.connection.driver_connection
                 driver.executemany("DELETE FROM known_as WHERE subject = ?", [(one,) for one in subjects])
                 driver.executemany("DELETE FROM word WHERE rowid = ?", [(index,) for index in instead])
-                driver.executemany(_ADD_WORDS, [(i, words) for i, words in instead.items() if words])
+                driver.executemany(_ADD["word"], [(i, words) for i, words in instead.items() if words])
             self._driver.execute("INSERT INTO word (word) VALUES ('optimize')")
             self._driver.execute("VACUUM")
             self._cut_journal()
@@ -232,12 +229,7 @@ def ddl() -> list[str]:
     ]
 
 
-# Of entries that follow one another, those with something to find them by.
-_ADD: Final = {
-    table: f"INSERT INTO {table} (rowid, {table}s) SELECT ? + key, value FROM json_each(?) WHERE value <> ''"
-    for table in INDEXES
-}
-_ADD_WORDS: Final = "INSERT INTO word (rowid, words) VALUES (?, ?)"
+_ADD: Final = {table: f"INSERT INTO {table} (rowid, {table}s) VALUES (?, ?)" for table in INDEXES}
 # Above every index.
 _NO_BOUND: Final = 2**62
 _MATCHING: Final = {
@@ -266,10 +258,6 @@ def _refusing() -> Iterator[None]:
         raise Refused(
             "unavailable", f"The search index could not be cleared ({error}). Try again."
         ) from error
-
-
-def _listed(texts: list[str]) -> str:
-    return msgspec.json.encode(texts).decode()
 
 
 def _text(statement: Any) -> str:
