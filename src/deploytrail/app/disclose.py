@@ -102,12 +102,8 @@ class Disclose:
         """What one disclosure opens, unchecked; None if it cannot be read."""
         return self._read(blob, from_bytes)
 
-    def values(self, blob: Blob) -> dict[str, Any]:
-        """Path to value of one disclosure, unchecked; nothing if it cannot be read."""
-        return self._read(blob, values_of) or {}
-
     def every_value(self, blobs: Iterable[tuple[int, Blob]]) -> Iterator[tuple[int, str, dict[str, Any]]]:
-        """Entry, subject, and what `values` gives, of many disclosures that nobody erases meanwhile."""
+        """Entry, subject, and path to value of many disclosures, unchecked, that nobody erases meanwhile."""
         keys: dict[str, AESGCM | None] = {}
         for index, blob in blobs:
             subject = blob.subject

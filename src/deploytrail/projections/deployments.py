@@ -66,12 +66,19 @@ class Deployments:
             _separate(entry.data, rows)
 
 
-def report_of(
-    index: int, entry: Entry, service: str | None, environment: str | None, rows: Rows
-) -> int | None:
-    """The report that an entry about this place belongs to, by its first entry, if it is about one."""
-    if entry.kind in _KINDS and (told := rows.memo.get("report")) and told[0] == index:
-        return int(told[1])
+def standing(index: int, entry: Entry, rows: Rows) -> tuple[str | None, str | None, int | None]:
+    """Service and environment that the entry at `index` is about, and the report that it belongs to, by its
+    first entry, as far as it is about any. Its own fold comes first.
+    """
+    told = rows.memo.get("report")
+    if told is not None and told[0] == index:
+        service, environment, report = told[1:]
+        return service, environment, report
+    service, environment = names.place_in(entry, rows)
+    return service, environment, _report_of(entry, service, environment, rows)
+
+
+def _report_of(entry: Entry, service: str | None, environment: str | None, rows: Rows) -> int | None:
     name = text(entry.data, "deployment")
     if service is None or environment is None or name is None:
         return None
@@ -138,12 +145,12 @@ def _report(index: int, entry: Entry, rows: Rows) -> None:
     spots = rows.get(KNOWN, said.key)
     told = spots.of(said.environment) if spots else ()
     own = _own(told, entry.source, said.name, rows) if told else None
+    service, environment = said.service, said.environment
+    # The trail asks for it next.
+    rows.memo["report"] = index, service, environment, own[1].first if own else index
     if own is not None:
-        rows.memo["report"] = index, own[1].first
         _more(index, entry, said, told, own, rows)
         return
-    rows.memo["report"] = index, index
-    service, environment = said.service, said.environment
     new = begun(index, entry, said.name, moment(entry), said.fields)
     known.add(index, environment, {said.key: spots}, rows)
     spoken = known.looked_up(said.joining, rows)
@@ -226,7 +233,7 @@ def _join(before: Deployment | None, report: Report, into: Deployment, why: str,
 
 def _job(index: int, entry: Entry, rows: Rows) -> None:
     """A job that says for which deployment it runs stands in that deployment's timeline."""
-    report = report_of(index, entry, *names.place_in(entry, rows), rows)
+    report = _report_of(entry, *names.place_in(entry, rows), rows)
     if report is not None:
         rows.put(STEPS, Step(report, index))
 

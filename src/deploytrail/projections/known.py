@@ -48,7 +48,10 @@ class Known(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def and_(self, report: int, environment: str) -> Known:
         """With one more report: of many the earliest and the newest are kept, of environments the newest."""
         mark = mark_of(environment)
-        if mark not in [spot[0] for spot in self.told]:
+        for spot in self.told:
+            if spot[0] == mark:
+                break
+        else:
             return Known(self.key, (*self.told[-ENVIRONMENTS:], (mark, report)))
         mine: tuple[int, ...] = ()
         others = []

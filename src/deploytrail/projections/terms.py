@@ -272,10 +272,8 @@ def _subjects(keys: Sequence[str]) -> list[str]:
     rare: list[str] = []
     found: list[str] = []
     for key in keys:
-        if key[:7] in _RARE:
-            rare.append(key)
-        else:
-            found.append(_subject(key))
+        (rare if key[:7] in _RARE else found).append(key)
+    found = list(map(_subject, found))
     told = _tokens(rare) if rare else ""
     if told is None or _NO_COMMIT in told:
         return found + [_rare(key) for key in rare]

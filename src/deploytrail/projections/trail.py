@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from deploytrail.facts.entry import Entry
-from deploytrail.projections import names, words
-from deploytrail.projections.deployments import report_of
+from deploytrail.projections import words
+from deploytrail.projections.deployments import standing
 from deploytrail.projections.reading import actor_of, person, text, texts
 from deploytrail.projections.tables import Rows, Table
 
@@ -62,7 +62,7 @@ class Trail:
 
     def fold(self, index: int, entry: Entry, rows: Rows) -> None:
         """One row for every entry, whatever its kind."""
-        service, environment = names.place_in(entry, rows)
+        service, environment, report = standing(index, entry, rows)
         actor = actor_of(entry) or doer(entry.data)
         row = TrailEntry(
             index=index,
@@ -72,7 +72,7 @@ class Trail:
             environment=environment,
             actor=actor,
             outcome=words.outcome(text(entry.data, "outcome")),
-            report=report_of(index, entry, service, environment, rows),
+            report=report,
         )
         rows.put(TRAIL, row)
         _offer("service", service, index, rows)
