@@ -17,14 +17,17 @@ import msgspec
 from deploytrail.app.listeners import tell_all
 from deploytrail.app.ports import Clock, Derived, Log, Row
 from deploytrail.errors import Refused
-from deploytrail.facts.entry import Entry, read
+from deploytrail.facts.entry import read
 from deploytrail.projections.registry import TABLES as FOLDED
 from deploytrail.projections.registry import fold_all, foresee_all, versions
 from deploytrail.projections.tables import Rows, Table
 
 NAME: Final = "projections"
-# Entries of one unit of work, as far as there are so many: the more, the less each of them costs.
-BATCH: Final = 1_000
+# Entries of one unit of work, as far as there are so many: the more, the less each of them costs. Whoever
+# keeps up takes in fewer.
+BATCH: Final = 3_000
+# Entries that are decoded at a time: what one says takes some times the room of its bytes.
+_DECODED: Final = 250
 # Seconds after which the log is looked at, even if nobody woke us.
 _LOOK_S: Final = 1.0
 
@@ -69,33 +72,35 @@ class Followed(Protocol):
 
 
 class Facts:
-    """Entries with what they say. The last ones are kept, for the follower that is next to take them in."""
+    """Entries. The last ones are kept, for the follower that is next to take them in."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._rows: Sequence[Row] = ()
-        self._facts: Sequence[Entry] = ()
 
-    def between(self, start: int, stop: int) -> tuple[Sequence[Row], Sequence[Entry]]:
+    def between(self, start: int, stop: int) -> Sequence[Row]:
         """Entries start <= index < stop, or the first of them. Refused("untrue") if the log lost any."""
         if not self._rows or self._rows[0].index != start or self._rows[-1].index >= stop:
             rows = self._log.entries(start, stop)
             if [row.index for row in rows] != list(range(start, stop)):
                 raise Refused("untrue", f"The log has lost entries between {start} and {stop}.")
-            self._rows, self._facts = rows, [read(row.body) for row in rows]
-        return self._rows, self._facts
+            self._rows = rows
+        return self._rows
 
     def forget(self) -> None:
         """Keep nothing any more."""
-        self._rows = self._facts = ()
+        self._rows = ()
 
 
-def fold_batch(derived: Derived, entries: Sequence[Row], facts: Sequence[Entry]) -> None:
+def fold_batch(derived: Derived, entries: Sequence[Row]) -> None:
     """Fold entries that follow one another into `derived`, in one unit of work with its cursor."""
     rows: Rows = derived.begin()
-    foresee_all(entries[0].index, facts, rows)
-    for row, fact in zip(entries, facts, strict=True):
-        fold_all(row.index, fact, rows)
+    for at in range(0, len(entries), _DECODED):
+        some = entries[at : at + _DECODED]
+        facts = [read(row.body) for row in some]
+        foresee_all(some[0].index, facts, rows)
+        for row, fact in zip(some, facts, strict=True):
+            fold_all(row.index, fact, rows)
     rows.put(FOLLOWING, Following("versions", versions()))
     rows.put(FOLLOWING, Following("leaf", entries[-1].leaf.hex()))
     derived.commit(rows, entries[-1].index + 1)
@@ -142,7 +147,7 @@ class InOrder(Generic[M]):
         """Whether what stands was made by this version, from this log."""
         raise NotImplementedError
 
-    def take(self, made: M, entries: Sequence[Row], facts: Sequence[Entry]) -> None:
+    def take(self, made: M, entries: Sequence[Row]) -> None:
         """Take in entries that follow one another, in one unit of work with the cursor."""
         raise NotImplementedError
 
@@ -231,8 +236,8 @@ class InOrder(Generic[M]):
 
     def _batch(self, made: M, start: int, stop: int) -> int:
         """Take in one batch of entries start <= index < stop; the new cursor."""
-        entries, facts = self._facts.between(start, min(start + BATCH, stop))
-        self.take(made, entries, facts)
+        entries = self._facts.between(start, min(start + BATCH, stop))
+        self.take(made, entries)
         return entries[-1].index + 1
 
     def _tell(self, size: int) -> None:
@@ -255,9 +260,9 @@ class Follower(InOrder[Derived]):
         leaf = made.get(FOLLOWING, "leaf")
         return cursor == 0 or (leaf is not None and leaf.text == self._log.leaves(cursor - 1, cursor).hex())
 
-    def take(self, made: Derived, entries: Sequence[Row], facts: Sequence[Entry]) -> None:
+    def take(self, made: Derived, entries: Sequence[Row]) -> None:
         """Fold entries into the rows."""
-        fold_batch(made, entries, facts)
+        fold_batch(made, entries)
 
 
 def take_turns(followers: Sequence[InOrder[Any]], facts: Facts, rest: Callable[[float], bool]) -> None:

@@ -13,7 +13,6 @@ from deploytrail.app.fsck_walk import Entries
 from deploytrail.app.judging import Unshown, told
 from deploytrail.app.ports import Derived, Inspected, InspectedDerived, Row
 from deploytrail.evidence.check import Faults
-from deploytrail.facts.entry import read
 
 _FOLDED: Final = 2_500
 _PAGE: Final = 1_000
@@ -120,7 +119,7 @@ def _folding(fresh: Derived, log: Inspected, cursor: int) -> Iterator[int]:
         if not rows:
             return
         entries = [Row(index, leaf, unpacked(body)) for index, leaf, body in rows]
-        fold_batch(fresh, entries, [read(row.body) for row in entries])
+        fold_batch(fresh, entries)
         at = rows[-1][0] + 1
         yield at
 

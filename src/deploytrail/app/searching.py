@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from deploytrail.app.disclose import Disclose
 from deploytrail.app.follow import Facts, Followed, InOrder
 from deploytrail.app.ports import Archive, Clock, Found, Row, SearchIndex
-from deploytrail.facts.entry import Entry
+from deploytrail.facts.entry import read
 from deploytrail.facts.sealing import NOBODY
 from deploytrail.projections import terms
 
@@ -62,7 +62,7 @@ class Searching(InOrder[SearchIndex]):
         cursor = made.cursor()
         return cursor == 0 or made.made_by() == self._mark(self._log.leaves(cursor - 1, cursor))
 
-    def take(self, made: SearchIndex, entries: Sequence[Row], facts: Sequence[Entry]) -> None:
+    def take(self, made: SearchIndex, entries: Sequence[Row]) -> None:
         """Add entries to the index."""
         if made is not self._made or not made.cursor():
             # Another index, or one that begins anew, has not learnt them yet.
@@ -71,8 +71,7 @@ class Searching(InOrder[SearchIndex]):
         names: dict[str, list[str]] = {}
         said = self._words(self._archive.every_disclosure(start - 1, stop), names)
         found = [
-            Found(row.index, terms.clear_terms(fact), said.get(row.index, ""))
-            for row, fact in zip(entries, facts, strict=True)
+            Found(row.index, terms.clear_terms(read(row.body)), said.get(row.index, "")) for row in entries
         ]
         try:
             made.add(found, names, stop, self._mark(entries[-1].leaf))
