@@ -9,14 +9,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploytrail.facts.entry import Entry
 from deploytrail.facts.sealing import sealed_paths
 from deploytrail.projections.deployment_rows import JOINED
+from deploytrail.projections.deployments import standing
 from deploytrail.projections.environments import PLACES, WINDOW
-from deploytrail.projections.registry import PROJECTIONS, TABLES, fold_all
+from deploytrail.projections.registry import PROJECTIONS, TABLES, fold_all, foresee_all
+from deploytrail.projections.trail import TRAIL
+from deploytrail.store import derived_sql
 from deploytrail.store.derived_memory import MemoryDerived
 from deploytrail.store.derived_rows import Codec
 from deploytrail.store.derived_sql import SqlDerived
@@ -32,8 +36,9 @@ def fold(entries: list[Entry], sizes: list[int], derived: Any) -> None:
     at = 0
     while at < len(entries):
         size = sizes[at % len(sizes)]
-        rows = derived.begin()
-        for index, entry in enumerate(entries[at : at + size], start=at):
+        rows, some = derived.begin(), entries[at : at + size]
+        foresee_all(at, some, rows)
+        for index, entry in enumerate(some, start=at):
             fold_all(index, entry, rows)
         at = min(at + size, len(entries))
         derived.commit(rows, at)
@@ -49,11 +54,12 @@ def test_rebuilt_rows_equal_live_ones(entries: list[Entry], sizes: list[int]) ->
 
 
 @settings(LAW, max_examples=25)
-@given(plausible, st.lists(st.integers(1, 9), min_size=1, max_size=4))
-def test_stores_agree(entries: list[Entry], sizes: list[int]) -> None:
+@given(plausible, st.lists(st.integers(1, 9), min_size=1, max_size=4), st.sampled_from([1, 8, 3_000]))
+def test_stores_agree(entries: list[Entry], sizes: list[int], remembered: int) -> None:
     memory = MemoryDerived(TABLES)
     fold(entries, sizes, memory)
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(derived_sql, "_RECENT", remembered)
         stored = SqlDerived(Path(folder) / "derived.db", TABLES)
         fold(entries, sizes[::-1], stored)
         assert stored.digest() == memory.digest()
@@ -153,6 +159,20 @@ def test_every_report_is_in_exactly_one_deployment(entries: list[Entry]) -> None
     # One report for each name of each source in each place, except where a declaration came in between.
     if not any(e.kind.endswith(".declared") for e in entries):
         assert len(homes) <= len(told)
+
+
+@LAW
+@given(plausible)
+def test_the_trail_names_the_report_that_looking_for_it_finds(entries: list[Entry]) -> None:
+    rows = MemoryDerived(TABLES).begin()
+    foresee_all(0, entries, rows)
+    for index, entry in enumerate(entries):
+        fold_all(index, entry, rows)
+        told = rows.get(TRAIL, index)
+        assert told is not None
+        # Nothing that a fold has left for another.
+        rows.memo.clear()
+        assert standing(index, entry, rows) == (told.service, told.environment, told.report)
 
 
 @LAW
