@@ -296,6 +296,25 @@ def test_a_disclosure_that_says_something_else_is_named(house: Path) -> None:
     assert "data.made_up" in found[12]
 
 
+def test_a_disclosure_that_opens_less_than_is_sealed_is_named(house: Path) -> None:
+    opened_house = RealHouse(house)
+    # The last ones name one person each, and seal some fields of theirs.
+    index, blob = list(opened_house.log.every_disclosure(100))[-9]
+    key = opened_house.keyring.key(blob.subject)
+    assert key
+    said = from_bytes(unpack(decrypt(key, blob.sealed, blob.subject), MAX_OPENED))
+    path = sorted(said)[-1]
+    less = {name: opened for name, opened in said.items() if name != path}
+    assert less
+    sealed = encrypt(key, to_bytes(less), blob.subject, Chance())
+    opened_house.log.redact(index, blob._replace(sealed=sealed))
+    opened_house.close()
+    found = wrong(judge(house))
+    assert f"Entry {index}: {path} cannot be opened" in found[13]
+    assert "has no opening" in found[13]
+    assert 12 not in found
+
+
 @pytest.mark.both
 @pytest.mark.parametrize(
     "harm", ["DELETE FROM subject_key WHERE subject <> 'nobody'", "UPDATE subject_key SET key = zeroblob(60)"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -157,6 +158,35 @@ def test_a_strict_reader_refuses_entries_that_contradict_themselves(change: Any)
     with pytest.raises(Refused) as refusal:
         entry.check(json.dumps(read, sort_keys=True, separators=(",", ":")).encode())
     assert refusal.value.code == "untrue"
+
+
+@pytest.mark.parametrize(
+    ("there", "instead"),
+    [
+        (b'{"attribution"', b' {"attribution"'),
+        (b'"deployment":"d"', b'"deployment":"\\u0064"'),
+        (b'"duration_ms":7', b'"duration_ms":7.0'),
+        (b'"duration_ms":7', b'"duration_ms":9007199254740992'),
+        (b'"duration_ms":7', b'"duration_ms":null'),
+        (b'"kind"', b'"id":null,"kind"'),
+        (b'"kind"', b'"kind":"x-first","kind"'),
+        (b'"source":"s","subjects"', b'"subjects":[],"source":"s","subjects"'),
+    ],
+)
+def test_a_strict_reader_refuses_every_other_spelling(there: bytes, instead: bytes) -> None:
+    line = made("deployment.finished", deployment="d", service="s", environment="e", duration_ms=7).entry
+    line = re.sub(rb'"source":"[^"]*"', b'"source":"s"', line)
+    assert entry.check(line).data["duration_ms"] == 7
+    assert there in line
+    with pytest.raises(Refused) as refusal:
+        entry.check(line.replace(there, instead, 1))
+    assert refusal.value.code == "untrue"
+
+
+def test_a_field_of_a_later_version_is_no_fault() -> None:
+    line = made("deployment.finished", deployment="d", service="s", environment="e").entry
+    later = line.replace(b'"kind"', b'"its":{"c":"AA=="},"kind"', 1)
+    assert entry.check(later) == entry.read(line)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,10 @@ What lies beside it, if asked for (`app/fsck_beside`):
 The tree is built from the stored leaf hashes, and entries are held against those: so one changed body fails
 3 alone, one changed leaf hash also the tree. Ephemeral tables (sessions, tokens, links) are not looked at.
 Damage never raises: it is a check that fails, in words.
+
+An entry is read and decoded once for 3, 4, 9, 10, 12, 13 and 16. What is read as a whole (the file, the
+index, the rows made anew, the search index) goes on beside that, in a large house in other processes. Those
+look at a view of their own, perhaps a moment later; they count nothing beyond the head that was found here.
 """
 
 from __future__ import annotations

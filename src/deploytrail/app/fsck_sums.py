@@ -7,14 +7,13 @@ numbers depend on a key that is drawn for each look, so that nobody can alter on
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, Final
 
 from deploytrail.app.ports import Chance, SumKey
 
 PRIME: Final = 2**31 - 1
 # What a term counts, before the modulus.
-number_of: Final = partial(int.from_bytes, byteorder="little")
+number_of: Final = int.from_bytes
 
 # How many postings there are, and their sum.
 Sum = tuple[int, int]

@@ -24,7 +24,7 @@ _SPAWN: Final = multiprocessing.get_context("spawn")
 
 
 # How much these processes give way (nice(2)).
-_YIELDING: Final = 10
+_YIELDING: Final = 5
 # Objects that may come and go before circles are looked for: jobs make none, and much that is alive.
 _ALLOCATIONS: Final = 200_000
 
