@@ -140,8 +140,9 @@ def _hashed(found: Found, index: int, leaf: Any, body: Any) -> bool:
 
 def _summed(found: Found, index: int, subjects: list[str], key: SumKey) -> None:
     if index < key.before:
-        found.pairs += len(subjects)
-        found.sum += place(key, index) * (sum(map(_number, subjects)) % key.modulus)
+        hashes = set(map(_number, subjects))
+        found.pairs += len(hashes)
+        found.sum += place(key, index) * (sum(hashes) % key.modulus)
 
 
 # The same services, repositories and people come again and again.
