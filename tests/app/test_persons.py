@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,26 @@ def test_identities_told_together_belong_together() -> None:
     ben = persons.subject(Person(login="ben", email="ben@example.org"), "github")
     assert persons.subject(Person(login="ada", email="ben@example.org"), "github") == ada
     assert persons.subject(Person(email="ben@example.org"), "github") == ben
+
+
+def test_the_keyring_is_asked_once_about_somebody_new_and_not_again() -> None:
+    class Asked(MemoryKeyring):
+        asked: list[int]
+
+        def subject(self, identities: Sequence[bytes]) -> str | None:
+            self.asked.append(len(identities))
+            return super().subject(identities)
+
+    keyring = Asked()
+    keyring.asked = []
+    persons = made(keyring)
+    ada = persons.subject(ADA, "github")
+    assert persons.subject(ADA, "github") == ada
+    assert keyring.asked == [2]
+    # In another run one of two identities is known, and the other is new.
+    again = made(keyring)
+    assert again.subject(Person(login="ada", email="new@example.org"), "github") == ada
+    assert again.subject(Person(email="new@example.org"), "github") == ada
 
 
 def test_a_given_subject_is_kept() -> None:

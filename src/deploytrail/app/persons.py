@@ -138,7 +138,7 @@ class Persons:
 
     def _found(self, person: Person, namespace: str) -> str:
         macs = self.identities(person, namespace)
-        known = {mac: subject for mac in macs if (subject := self._known(mac)) is not None}
+        known = self._known_of(macs)
         subject = next((known[mac] for mac in macs if mac in known), None)
         # An identity told together with a known one belongs to the same person, unless it is another's.
         fresh = [mac for mac in macs if mac not in known]
@@ -147,6 +147,13 @@ class Persons:
         if fresh:
             self._add_identities(subject, fresh)
         return subject
+
+    def _known_of(self, macs: Sequence[bytes]) -> dict[bytes, str]:
+        strange = [mac for mac in macs if mac not in self._subjects]
+        # Of somebody who was never seen the keyring knows nothing: then it is asked once, not for each.
+        if strange and self._keyring.subject(strange) is None:
+            macs = [mac for mac in macs if mac in self._subjects]
+        return {mac: subject for mac in macs if (subject := self._known(mac)) is not None}
 
     def _known(self, mac: bytes) -> str | None:
         subject = self._subjects.get(mac)

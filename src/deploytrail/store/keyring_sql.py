@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -13,6 +14,13 @@ from deploytrail.store import schema
 from deploytrail.store.database import Database
 from deploytrail.store.schema import identity, subject_key
 from deploytrail.store.sqlite import database
+
+# Built once: building a statement costs as much as running it.
+_KNOWN: Final = sa.select(identity.c.mac, identity.c.subject).where(
+    identity.c.mac.in_(sa.bindparam("macs", expanding=True))
+)
+_LEARN_KEYS: Final = insert(subject_key).on_conflict_do_nothing()
+_LEARN_IDENTITIES: Final = insert(identity).on_conflict_do_nothing()
 
 
 class SqlKeyring:
@@ -28,9 +36,8 @@ class SqlKeyring:
         self._database.close()
 
     def subject(self, identities: Sequence[bytes]) -> str | None:
-        query = sa.select(identity.c.mac, identity.c.subject).where(identity.c.mac.in_(list(identities)))
         with self._database.reading() as tx:
-            known = {row.mac: row.subject for row in tx.execute(query)}
+            known = {row.mac: row.subject for row in tx.execute(_KNOWN, {"macs": list(identities)})}
         return next((known[mac] for mac in identities if mac in known), None)
 
     def learn(self, found: Sequence[tuple[str, bytes, Sequence[bytes]]]) -> None:
@@ -38,9 +45,9 @@ class SqlKeyring:
         macs = [{"mac": mac, "subject": subject} for subject, _, identities in found for mac in identities]
         with self._database.begin() as tx:
             if keys:
-                tx.execute(insert(subject_key).on_conflict_do_nothing(), keys)
+                tx.execute(_LEARN_KEYS, keys)
             if macs:
-                tx.execute(insert(identity).on_conflict_do_nothing(), macs)
+                tx.execute(_LEARN_IDENTITIES, macs)
 
     def key(self, subject: str) -> bytes | None:
         query = sa.select(subject_key.c.key).where(subject_key.c.subject == subject)
