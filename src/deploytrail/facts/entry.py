@@ -82,7 +82,7 @@ _plain: Final = msgspec.json.Decoder(_Plain)
 
 
 def _plainly(body: bytes) -> tuple[Entry, dict[str, Any]] | None:
-    """The entry and its envelope, all but scalars that name nobody; None for bytes that need another look."""
+    """The entry and its envelope; None for bytes that need another look."""
     if not canonical.plain(body):
         return None
     try:
@@ -91,14 +91,8 @@ def _plainly(body: bytes) -> tuple[Entry, dict[str, Any]] | None:
         return None
     if not canonical.spelled(entry, body):
         return None
-    return entry, {
-        "actor": entry.actor,
-        "data": entry.data,
-        "free": entry.free,
-        "id": entry.id,
-        "labels": entry.labels,
-        "unknown": entry.unknown,
-    }
+    envelope = msgspec.structs.asdict(entry)
+    return Entry(**envelope), envelope
 
 
 def _strictly(body: bytes) -> tuple[Entry, dict[str, Any]]:
