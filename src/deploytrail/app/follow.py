@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from time import sleep
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -29,8 +28,6 @@ NAME: Final = "projections"
 BATCH: Final = 3_000
 # Entries that are decoded at a time: what one says takes some times the room of its bytes.
 _DECODED: Final = 250
-# Seconds between two takings in of what comes little by little.
-_PAUSE_S: Final = 0.025
 # Seconds after which the log is looked at, even if nobody woke us.
 _LOOK_S: Final = 1.0
 
@@ -279,6 +276,3 @@ def take_turns(followers: Sequence[InOrder[Any]], facts: Facts, rest: Callable[[
         behind = max([follower.turn() for follower in followers])
         if not behind:
             facts.forget()
-            # Of what is told one by one, many are taken in at a time: each taking in costs both processes
-            # more than an entry does.
-            sleep(_PAUSE_S)

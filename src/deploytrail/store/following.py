@@ -21,6 +21,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection
+from time import sleep
 from typing import Any, Final, Protocol
 
 from deploytrail.app.follow import Facts, FollowerState, InOrder, take_turns
@@ -34,6 +35,8 @@ diagnostics: Final = logging.getLogger("deploytrail.following")
 # Seconds: until followers that ended are begun again, and that the end of a batch is waited for.
 _PAUSE_S: Final = 1.0
 _PATIENCE_S: Final = 10.0
+# Seconds between two takings in of what comes little by little.
+_REST_S: Final = 0.025
 # The followers give way to whoever waits for an answer.
 _NICE: Final = 5
 
@@ -132,6 +135,10 @@ class _Here:
 
     def _rest(self, opened: Opened, seconds: float) -> bool:
         """Wait until there may be something new, doing what is asked for; False when it is time to end."""
+        if seconds:
+            # Of what comes one by one, many are taken in at a time: each taking in costs both processes more
+            # than an entry does.
+            sleep(_REST_S)
         while self._asked or self._pipe.poll(seconds):
             number, name, given = self._next()
             if name == "stop":
